@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ALIGN_TABLE_H
+#define ALIGN_TABLE_H
+
+/*
+ * A table: the rows of a dataset in memory, features and labels on one clock.
+ * Column-major; a column no row has is NULL. NaN is missing. Rows of one run
+ * are contiguous and, when the run is ordered, ascending in time.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/zone.h"
+#include "features/catalogue.h"
+
+struct table_run {
+	char name[128];
+	size_t first, n;   /* its rows */
+	bool ordered;	   /* a time series; false: no history can be used */
+	double interval_s; /* median step of ordered runs; NaN otherwise */
+	double window_s;   /* what each row averages over; >= interval_s; NaN when unordered */
+};
+
+struct table {
+	size_t n_rows, n_runs;
+	struct table_run *runs;
+	double *t_s;
+	uint32_t *run;	 /* index into runs */
+	uint32_t *group; /* rows that must stay together in cross-validation */
+	size_t n_groups;
+	double *x[FEATURE_COUNT];	/* features */
+	double *y_w[ZONE_COUNT];	/* labels, W */
+	double *kepler_guest_package_w; /* Kepler's in-guest value where recorded; a baseline, never
+					   a feature */
+};
+
+/* The features of one row. dt_s is the run's interval. */
+void table_row(const struct table *t, size_t i, struct row *ret);
+
+/* NULL is fine. */
+void table_free(struct table *t);
+
+#endif

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Append-only text: see text.h. */
+#include "base/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/parse.h"
+
+void text_reset(struct text *t)
+{
+	t->len = 0;
+	t->failed = false;
+	if (t->s)
+		t->s[0] = 0;
+}
+
+void text_release(struct text *t)
+{
+	free(t->s);
+	*t = (struct text){0};
+}
+
+/* Room for `more` characters and the NUL. */
+static bool reserve(struct text *t, size_t more)
+{
+	size_t cap;
+	char *grown;
+
+	if (t->failed)
+		return false;
+	if (t->cap - t->len > more)
+		return true;
+	cap = (t->len + more + 1) * 2 + 64;
+	grown = realloc(t->s, cap);
+	if (!grown) {
+		t->failed = true;
+		return false;
+	}
+	t->s = grown;
+	t->cap = cap;
+	return true;
+}
+
+void text_add_n(struct text *t, const char *s, size_t n)
+{
+	if (!reserve(t, n))
+		return;
+	memcpy(t->s + t->len, s, n);
+	t->len += n;
+	t->s[t->len] = 0;
+}
+
+void text_add(struct text *t, const char *s)
+{
+	text_add_n(t, s, strlen(s));
+}
+
+void text_printf(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(t->s ? t->s + t->len : NULL, t->s ? t->cap - t->len : 0, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	if (!t->s || (size_t)n >= t->cap - t->len) {
+		if (!reserve(t, (size_t)n)) {
+			if (t->s)
+				t->s[t->len] = 0;
+			return;
+		}
+		va_start(ap, fmt);
+		vsnprintf(t->s + t->len, t->cap - t->len, fmt, ap);
+		va_end(ap);
+	}
+	t->len += (size_t)n;
+}
+
+void text_number(struct text *t, double value)
+{
+	char buf[NUMBER_TEXT];
+
+	text_add(t, format_double(buf, value));
+}
+
+void text_number_digits(struct text *t, double value, int digits)
+{
+	char buf[NUMBER_TEXT];
+
+	text_add(t, format_double_digits(buf, value, digits));
+}
+
+void text_json_string(struct text *t, const char *s)
+{
+	text_add(t, "\"");
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			text_printf(t, "\\%c", c);
+		else if (c < 0x20)
+			text_printf(t, "\\u%04x", c);
+		else
+			text_add_n(t, s, 1);
+	}
+	text_add(t, "\"");
+}
+
+void text_json_number(struct text *t, double value)
+{
+	if (isfinite(value))
+		text_number(t, value);
+	else
+		text_add(t, "null");
+}
+
+void text_label_value(struct text *t, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '\n')
+			text_add(t, "\\n");
+		else if (*s == '"' || *s == '\\')
+			text_printf(t, "\\%c", *s);
+		else
+			text_add_n(t, s, 1);
+	}
+}

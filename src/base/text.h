@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+/*
+ * Append-only text, for everything we write on a wire: metrics, JSON, CSV.
+ * The buffer grows but never shrinks, so a text that is reset and refilled
+ * every tick allocates nothing once it is warm. On out of memory `failed` is
+ * set and the text stays as it was.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct text {
+	char *s; /* owned; NUL-terminated once anything was added, else NULL */
+	size_t len, cap;
+	bool failed;
+};
+
+void text_reset(struct text *t);
+void text_release(struct text *t);
+void text_add(struct text *t, const char *s);
+void text_add_n(struct text *t, const char *s, size_t n);
+void text_printf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The shortest round-trip decimal; "NaN" and "+Inf" as Prometheus writes them. */
+void text_number(struct text *t, double value);
+
+/* At most `digits` significant digits. */
+void text_number_digits(struct text *t, double value, int digits);
+
+/* As JSON: a quoted string with escapes; a number, or null when not finite. */
+void text_json_string(struct text *t, const char *s);
+void text_json_number(struct text *t, double value);
+
+/* The value of a Prometheus label: backslash, quote and newline escaped. */
+void text_label_value(struct text *t, const char *s);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+/* One file per command: cmd_NAME.c. argv[0] is the command's name; returns the exit code. */
+int cmd_agent(int argc, char **argv);
+int cmd_estimate(int argc, char **argv);
+int cmd_model(int argc, char **argv);
+int cmd_dataset(int argc, char **argv);
+int cmd_train(int argc, char **argv);
+int cmd_evaluate(int argc, char **argv);
+
+#endif

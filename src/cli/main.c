@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vmwatts: the executable a VM carries. Commands that need SQLite or LAPACK live in vmwatts-train.
+ */
+#include "base/cleanup.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+static const struct command commands[] = {
+	{"agent", "serve this machine's watts to Prometheus", cmd_agent, NULL},
+	{"estimate", "features in (CSV), watts out (CSV)", cmd_estimate, NULL},
+	{"model", "keys, signatures and installed bundles", cmd_model, NULL},
+	{"dataset", "recordings into one file, and out again", NULL, "vmwatts-train"},
+	{"train", "a dataset into a signed bundle", NULL, "vmwatts-train"},
+	{"evaluate", "how good a bundle is on a dataset", NULL, "vmwatts-train"},
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(argc, argv, "vmwatts", commands, array_size(commands));
+}

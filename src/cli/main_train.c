@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vmwatts-train: what needs SQLite or LAPACK; run as `vmwatts dataset|train|evaluate`. */
+#include "base/cleanup.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+static const struct command commands[] = {
+	{"dataset", "recordings into one file, and out again", cmd_dataset, NULL},
+	{"train", "a dataset into a signed bundle", cmd_train, NULL},
+	{"evaluate", "how good a bundle is on a dataset", cmd_evaluate, NULL},
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(argc, argv, "vmwatts-train", commands, array_size(commands));
+}

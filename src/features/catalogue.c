@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The catalogue of features as a table: see catalogue.h. */
+#include "features/catalogue.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/parse.h"
+
+static const struct feature_info catalogue[FEATURE_COUNT] = {
+#define X(id, column, unit_, source_, tier_, use_, meaning_)                                       \
+	{.name = column,                                                                           \
+	 .unit = unit_,                                                                            \
+	 .source = source_,                                                                        \
+	 .meaning = meaning_,                                                                      \
+	 .tier = TIER_##tier_,                                                                     \
+	 .use = FEATURE_USE_##use_},
+	FEATURE_CATALOGUE(X)
+#undef X
+};
+
+static const char *const feature_names[FEATURE_COUNT] = {
+#define X(id, column, ...) column,
+	FEATURE_CATALOGUE(X)
+#undef X
+};
+
+static const char *const tier_names[TIER_COUNT] = {"os", "clock", "pmu", "host"};
+
+const struct feature_info *feature_info(enum feature f)
+{
+	return &catalogue[f];
+}
+
+int feature_find(const char *name)
+{
+	feature_foreach (f) {
+		if (!strcmp(name, feature_names[f]))
+			return (int)f;
+	}
+	return -1;
+}
+
+const char *feature_nearest(const char *word)
+{
+	return nearest_name(word, feature_names, FEATURE_COUNT);
+}
+
+const char *tier_name(enum tier t)
+{
+	return tier_names[t];
+}
+
+int tier_find(const char *name)
+{
+	for (int t = 0; t < TIER_COUNT; t++) {
+		if (!strcmp(name, tier_names[t]))
+			return t;
+	}
+	return -1;
+}
+
+void row_clear(struct row *r)
+{
+	r->t_s = NAN;
+	r->dt_s = NAN;
+	feature_foreach (f)
+		r->v[f] = NAN;
+}
+
+static void complete_ratio(struct row *r, enum feature ratio, enum feature part, enum feature whole)
+{
+	if (isnan(r->v[ratio]) && r->v[whole] > 0)
+		r->v[ratio] = r->v[part] / r->v[whole];
+}
+
+void row_complete(struct row *r)
+{
+	double *v = r->v;
+
+	if (isnan(v[FEATURE_CPU_BUSY_VCPUS]))
+		v[FEATURE_CPU_BUSY_VCPUS] = v[FEATURE_CPU_UTILIZATION] * v[FEATURE_VCPUS];
+	complete_ratio(r, FEATURE_CPU_UTILIZATION, FEATURE_CPU_BUSY_VCPUS, FEATURE_VCPUS);
+	complete_ratio(r, FEATURE_INSTRUCTIONS_PER_CYCLE, FEATURE_INSTRUCTIONS_RATE,
+		       FEATURE_CYCLES_RATE);
+	complete_ratio(r, FEATURE_CACHE_MISS_RATIO, FEATURE_CACHE_MISSES_RATE,
+		       FEATURE_CACHE_REFERENCES_RATE);
+	complete_ratio(r, FEATURE_BRANCH_MISS_RATIO, FEATURE_BRANCH_MISSES_RATE,
+		       FEATURE_BRANCHES_RATE);
+}
+
+enum tier row_tier(const struct row *r)
+{
+	if (!isnan(r->v[FEATURE_CYCLES_RATE]))
+		return TIER_PMU;
+	if (!isnan(r->v[FEATURE_CORE_CLOCK_MHZ]))
+		return TIER_CLOCK;
+	return TIER_OS;
+}

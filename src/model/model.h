@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+/*
+ * Models as data. A `struct model_set` is what a bundle holds: a table of
+ * inputs and, per zone, models in order of preference. All of it is allocated
+ * when it is built or loaded and const afterwards; estimating reads it only,
+ * so any number of threads may share one.
+ *
+ * A model answers when every input it uses is present; the first that can
+ * answer is used. The last of every zone needs cpu_utilization alone.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/zone.h"
+#include "features/input.h"
+
+/* What the trained watts mean: see ARCHITECTURE.md, "What the watts mean". */
+enum scope {
+	SCOPE_VM_ACTIVE,  /* the VM's active share, as the host's Kepler attributes it */
+	SCOPE_NODE_TOTAL, /* a whole machine, idle power included */
+	SCOPE_PLATFORM,	  /* a wall meter */
+	SCOPE_COUNT,
+};
+
+enum family {
+	FAMILY_LINEAR,
+	FAMILY_PHYSICS,
+	FAMILY_COUNT,
+};
+
+/* watts = bias + sum_i weight_i (x_i - mean_i) / scale_i */
+struct linear_term {
+	uint16_t input; /* index into model_set.inputs */
+	double mean, scale, weight;
+};
+
+struct linear {
+	double bias_w;
+	size_t n;
+	struct linear_term *terms;
+};
+
+/* A basis function of one or two inputs, all of them >= 0 for x >= 0. */
+enum term_kind {
+	TERM_CONST,   /* 1 */
+	TERM_LINEAR,  /* a */
+	TERM_SQRT,    /* sqrt a */
+	TERM_SQUARE,  /* a^2 */
+	TERM_CUBE,    /* a^3 */
+	TERM_HINGE,   /* min(a, knot) */
+	TERM_PRODUCT, /* a b */
+	TERM_KIND_COUNT,
+};
+
+struct physics_term {
+	enum term_kind kind;
+	uint16_t a, b;	      /* inputs; b only for TERM_PRODUCT, a not for TERM_CONST */
+	double knot;	      /* TERM_HINGE */
+	double cap;	      /* the term counts at most this much (before the coefficient) */
+	double coefficient_w; /* >= 0: power never falls when a counter rises */
+};
+
+struct physics {
+	double floor_w;
+	size_t n;
+	struct physics_term *terms;
+};
+
+/*
+ * The 90 % interval: half width = quantile(band) x max(watts, scale_w) x
+ * widening. Bands cut the range of estimated watts (Mondrian), see interval.h.
+ */
+#define INTERVAL_BANDS_MAX 8
+
+struct interval {
+	unsigned n_bands;		     /* 1..INTERVAL_BANDS_MAX */
+	double upto_w[INTERVAL_BANDS_MAX];   /* upper edge of each band; the last counts as infinite
+					      */
+	double quantile[INTERVAL_BANDS_MAX]; /* relative half width, > 0 */
+	double scale_w;			     /* > 0 */
+};
+
+/* An input as a model uses it, with the range it was trained on. */
+struct used_input {
+	uint16_t input;
+	double low, high; /* 0.5 % and 99.5 % quantile in training */
+};
+
+struct model {
+	enum family family;
+	enum tier tier;
+	bool history; /* uses lags or means of the past */
+	size_t n_used;
+	struct used_input *used;
+	union {
+		struct linear linear;
+		struct physics physics;
+	};
+	struct interval interval;
+	double max_w;  /* estimates are clamped to [0, max_w] */
+	double idle_w; /* the part of the watts that is there without load; 0 for vm_active */
+	/* What cross-validation said, for the card and the metrics. */
+	uint64_t rows;
+	uint32_t groups;
+	double mae_w, wmape, coverage_90; /* NaN when not measured */
+};
+
+struct zone_models {
+	size_t n;	      /* 0: the zone has no label */
+	struct model *models; /* best first */
+	char definition[24];  /* uncore: "pp1" or "package_minus_core"; else "" */
+};
+
+struct applicability {
+	char cpu_vendor[16], cpu_model[64];    /* "" matches every machine */
+	uint32_t cpu_family, cpu_model_number; /* 0 matches every machine */
+	uint32_t vcpus_min, vcpus_max;	       /* 0: not known */
+};
+
+struct model_set {
+	char name[64], version[32];   /* [A-Za-z0-9._-]+ */
+	int64_t sequence;	      /* orders versions of one name */
+	int64_t created_s, expires_s; /* seconds since the epoch; expires 0 = never */
+	enum scope scope;
+	double interval_s, window_s;
+	struct applicability trained_on;
+	size_t n_inputs;
+	struct input *inputs;
+	struct zone_models zones[ZONE_COUNT];
+	char *card; /* JSON text for people and tools; may be NULL */
+};
+
+const char *scope_name(enum scope s);
+int scope_find(const char *name);
+const char *family_name(enum family f);
+int family_find(const char *name);
+
+void model_release(struct model *m);
+void model_set_release(struct model_set *s);
+
+/*
+ * Everything that estimating relies on: indices in range, numbers finite,
+ * scales positive, bands ascending. A set that passes gives finite watts in
+ * [0, max_w] for any finite input. ERR_FORMAT with the reason.
+ */
+int model_set_check(const struct model_set *s, struct err *e);
+
+/*
+ * Watts for inputs x[], which must all be finite where the model uses them;
+ * clamped to [0, max_w]. Allocates nothing.
+ */
+double model_watts(const struct model *m, const double *x);
+
+/* The value of one basis function, before its coefficient. */
+double physics_term_value(const struct physics_term *t, const double *x);
+
+/*
+ * How far x lies outside what the model was trained on: the largest excess
+ * over an input's range, in widths of that range; 0 inside.
+ */
+double model_distance(const struct model *m, const double *x);
+
+#endif

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/* base: parsing, bytes, text. */
+#include "test.h"
+
+#include <errno.h>
+#include <locale.h>
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/parse.h"
+#include "base/root.h"
+#include "base/text.h"
+#include "base/zone.h"
+
+static void parses_whole_decimal_numbers_only(void **state)
+{
+	static const char *const bad[] = {"",	" 1",  "1 ",  "1x",    "nan", "inf",  "0x10",
+					  "1e", "--1", "1,5", "1e999", "e5",  "true", "1e-1x"};
+	double v = 7;
+
+	(void)state;
+	for (size_t i = 0; i < array_size(bad); i++) {
+		assert_true(parse_double(bad[i], &v) < 0);
+		assert_close(v, 7, 0);
+	}
+	assert_int_equal(parse_double("-1.5e-3", &v), 0);
+	assert_close(v, -0.0015, 0);
+	assert_int_equal(parse_double(".5", &v), 0);
+	assert_close(v, 0.5, 0);
+}
+
+static void parses_integers_up_to_their_limits(void **state)
+{
+	uint64_t u = 0;
+	int64_t i = 0;
+
+	(void)state;
+	assert_int_equal(parse_u64("18446744073709551615", &u), 0);
+	assert_true(u == UINT64_MAX);
+	assert_int_equal(parse_u64("18446744073709551616", &u), -ERANGE);
+	assert_int_equal(parse_u64("-1", &u), -EINVAL);
+	assert_int_equal(parse_i64("-42", &i), 0);
+	assert_true(i == -42);
+}
+
+static void parses_go_durations(void **state)
+{
+	int64_t ns = 0;
+
+	(void)state;
+	assert_int_equal(parse_duration_ns("5s", &ns), 0);
+	assert_true(ns == 5000000000);
+	assert_int_equal(parse_duration_ns("1m30s", &ns), 0);
+	assert_true(ns == 90000000000);
+	assert_int_equal(parse_duration_ns("100ms", &ns), 0);
+	assert_true(ns == 100000000);
+	assert_int_equal(parse_duration_ns("-5s", &ns), 0);
+	assert_true(ns == -5000000000);
+	assert_true(parse_duration_ns("5", &ns) < 0);
+	assert_true(parse_duration_ns("s", &ns) < 0);
+	assert_true(parse_duration_ns("5 s", &ns) < 0);
+	assert_true(parse_duration_ns("5sec", &ns) < 0);
+}
+
+static void parses_sizes(void **state)
+{
+	uint64_t n = 0;
+
+	(void)state;
+	assert_int_equal(parse_size("900K", &n), 0);
+	assert_true(n == 921600);
+	assert_int_equal(parse_size("1M", &n), 0);
+	assert_true(n == 1048576);
+	assert_true(parse_size("1KB", &n) < 0);
+	assert_true(parse_size("99999999999999999999G", &n) < 0);
+}
+
+static void formatted_doubles_read_back_exactly(void **state)
+{
+	static const double values[] = {0, 1, -1, 0.1, 1.0 / 3, 1e-300, 1e300, 1757512962.659264};
+	char buf[NUMBER_TEXT];
+	double back = 0;
+
+	(void)state;
+	for (size_t i = 0; i < array_size(values); i++) {
+		format_double(buf, values[i]);
+		assert_int_equal(parse_double(buf, &back), 0);
+		assert_close(back, values[i], 0);
+	}
+	assert_string_equal(format_double(buf, 0.1), "0.1");
+	assert_string_equal(format_double(buf, NAN), "NaN");
+	assert_string_equal(format_double(buf, INFINITY), "+Inf");
+}
+
+static void suggests_the_nearest_name(void **state)
+{
+	static const char *const names[] = {"collection_interval", "model_path", "enabled"};
+
+	(void)state;
+	assert_string_equal(nearest_name("colection_interval", names, 3), "collection_interval");
+	assert_string_equal(nearest_name("enable", names, 3), "enabled");
+	assert_null(nearest_name("zzz", names, 3));
+}
+
+static void bytes_come_back_as_written(void **state)
+{
+	struct byte_writer w = {0};
+	struct byte_reader r;
+	char text[8], small[3];
+
+	(void)state;
+	put_u8(&w, 0xab);
+	put_u16(&w, 0x1234);
+	put_u32(&w, 0xdeadbeef);
+	put_u64(&w, 0x0123456789abcdef);
+	put_f64(&w, -1.25);
+	put_f32(&w, 0.5f);
+	put_text(&w, "zone");
+	assert_int_equal(w.data[1], 0x34);
+	r = byte_reader(w.data, w.len);
+	assert_int_equal(get_u8(&r), 0xab);
+	assert_int_equal(get_u16(&r), 0x1234);
+	assert_int_equal(get_u32(&r), 0xdeadbeef);
+	assert_true(get_u64(&r) == 0x0123456789abcdef);
+	assert_close(get_f64(&r), -1.25, 0);
+	assert_close((double)get_f32(&r), 0.5, 0);
+	get_text(&r, text, sizeof(text));
+	assert_string_equal(text, "zone");
+	assert_false(r.failed);
+	assert_int_equal(get_u8(&r), 0);
+	assert_true(r.failed);
+	r = byte_reader(w.data + w.len - 6, 6);
+	get_text(&r, small, sizeof(small));
+	assert_true(r.failed);
+	byte_writer_release(&w);
+}
+
+static void text_grows_and_is_reused(void **state)
+{
+	struct text t = {0};
+	const char *before;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		text_printf(&t, "%d,", i);
+	assert_int_equal(t.len, strlen(t.s));
+	before = t.s;
+	text_reset(&t);
+	text_json_string(&t, "a\"b\\\n");
+	assert_string_equal(t.s, "\"a\\\"b\\\\\\u000a\"");
+	assert_ptr_equal(t.s, before);
+	text_reset(&t);
+	text_json_number(&t, NAN);
+	assert_string_equal(t.s, "null");
+	text_release(&t);
+}
+
+static void reads_below_a_root_only(void **state)
+{
+	struct err e = ERR_INIT;
+	struct root r;
+	char buf[64];
+
+	(void)state;
+	assert_int_equal(root_init(&r, SOURCE_ROOT "/", &e), 0);
+	assert_false(root_is_self(&r));
+	assert_true(root_read(&r, "/LICENSE", buf, sizeof(buf)) == -E2BIG);
+	assert_true(root_read(&r, "/no/such", buf, sizeof(buf)) == -ENOENT);
+	assert_true(root_init(&r, "/no/such/dir", &e) < 0);
+	assert_non_null(strstr(e.msg, "/no/such/dir"));
+	assert_int_equal(root_init(&r, "/", &e), 0);
+	assert_true(root_is_self(&r));
+}
+
+static void zones_have_names(void **state)
+{
+	(void)state;
+	zone_foreach (z)
+		assert_int_equal(zone_find(zone_name(z)), (int)z);
+	assert_int_equal(zone_find("gpu"), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parses_whole_decimal_numbers_only),
+		cmocka_unit_test(parses_integers_up_to_their_limits),
+		cmocka_unit_test(parses_go_durations),
+		cmocka_unit_test(parses_sizes),
+		cmocka_unit_test(formatted_doubles_read_back_exactly),
+		cmocka_unit_test(suggests_the_nearest_name),
+		cmocka_unit_test(bytes_come_back_as_written),
+		cmocka_unit_test(text_grows_and_is_reused),
+		cmocka_unit_test(reads_below_a_root_only),
+		cmocka_unit_test(zones_have_names),
+	};
+
+	return run_unit(tests);
+}
