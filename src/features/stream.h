@@ -9,11 +9,11 @@
  * A new series starts (history forgotten) at stream_reset(), and by itself
  * when time goes back or a gap is longer than 3 x the usual step.
  *
- * Where the trained window is longer than the row's own interval, the rows of
- * the last `window_s` seconds are averaged first (weighted by their length),
- * so an agent that samples every second feeds a model trained on 20 s means
- * what it was trained on. Rows already that long (a training CSV) pass as
- * they are.
+ * A row that covers less time (dt_s) than three quarters of the trained
+ * window is averaged with the rows of the last `window_s` seconds, weighted
+ * by their length, so an agent that samples every second feeds a model
+ * trained on 20 s means what it was trained on. A row whose dt_s is NaN is
+ * already what the model was trained on and passes as it is.
  */
 
 #include <stdbool.h>

@@ -34,9 +34,12 @@ enum family {
 	FAMILY_COUNT,
 };
 
-/* watts = bias + sum_i weight_i (x_i - mean_i) / scale_i */
+/*
+ * watts = bias + sum_i weight_i (x_i - mean_i) / scale_i, where x_i is held
+ * within one width of its training range: a straight line knows nothing there.
+ */
 struct linear_term {
-	uint16_t input; /* index into model_set.inputs */
+	uint16_t used; /* index into model.used */
 	double mean, scale, weight;
 };
 
@@ -46,7 +49,13 @@ struct linear {
 	struct linear_term *terms;
 };
 
-/* A basis function of one or two inputs, all of them >= 0 for x >= 0. */
+/*
+ * A basis function of one or two inputs, which count as 0 when negative. All
+ * but TERM_DELTA are >= 0, rise with their inputs and have coefficients >= 0,
+ * so steady power never falls when a counter rises. TERM_DELTA compares now (a)
+ * with the past (b): it vanishes in the steady state and may have either sign,
+ * so labels that lead, lag or average are learned without bending the curve.
+ */
 enum term_kind {
 	TERM_CONST,   /* 1 */
 	TERM_LINEAR,  /* a */
@@ -55,6 +64,7 @@ enum term_kind {
 	TERM_CUBE,    /* a^3 */
 	TERM_HINGE,   /* min(a, knot) */
 	TERM_PRODUCT, /* a b */
+	TERM_DELTA,   /* min(a, knot) - min(b, knot) */
 	TERM_KIND_COUNT,
 };
 
@@ -74,7 +84,7 @@ struct physics {
 
 /*
  * The 90 % interval: half width = quantile(band) x max(watts, scale_w) x
- * widening. Bands cut the range of estimated watts (Mondrian), see interval.h.
+ * widening. Bands cut the range of estimated watts (Mondrian conformal prediction).
  */
 #define INTERVAL_BANDS_MAX 8
 
