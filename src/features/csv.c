@@ -191,6 +191,7 @@ static void classify(struct column *k, bool labels)
 
 static void note_column(struct csv_header *h, const struct column *k)
 {
+	h->group |= k->group;
 	switch (k->kind) {
 	case COLUMN_FEATURE:
 		h->feature[k->index] = true;
@@ -261,13 +262,12 @@ static bool same_target(const struct column *a, const struct column *b)
 static int check_header(const struct csv_reader *c, const struct csv_options *o, const char *first,
 			struct err *e)
 {
-	bool time = false, group = !o->labels || !o->group_column;
+	bool time = false;
 
 	for (size_t i = 0; i < c->header.n_columns; i++) {
 		const struct column *k = &c->columns[i];
 
 		time |= k->kind == COLUMN_TIME;
-		group |= k->group;
 		for (size_t j = 0; j < i; j++) {
 			if (same_target(k, &c->columns[j]))
 				return err_set(e, -ERR_DATA,
@@ -286,7 +286,7 @@ static int check_header(const struct csv_reader *c, const struct csv_options *o,
 		return row_error(c, e,
 				 "no column is a known feature (cpu_utilization and so on; "
 				 "docs/formats/recordings.md lists them)");
-	if (!group)
+	if (o->labels && o->group_column && !c->header.group)
 		return err_set(e, -ERR_DATA, "%s:%zu: no column '%.*s' to group by", c->name,
 			       c->line, SHOWN, o->group_column);
 	return 0;
@@ -294,6 +294,7 @@ static int check_header(const struct csv_reader *c, const struct csv_options *o,
 
 static int read_header(struct csv_reader *c, const struct csv_options *o, struct err *e)
 {
+	const char *group = o->group_column ? o->group_column : "group";
 	struct csv_header *h = &c->header;
 	char *line, *at, first[64];
 	int r = next_full_line(c, &line, e);
@@ -317,7 +318,7 @@ static int read_header(struct csv_reader *c, const struct csv_options *o, struct
 		const char *name = next_field(&at);
 
 		snprintf(k->name, sizeof(k->name), "%s", name);
-		k->group = o->labels && o->group_column && !strcmp(name, o->group_column);
+		k->group = o->labels && !strcmp(name, group);
 		classify(k, o->labels);
 		note_column(h, k);
 	}

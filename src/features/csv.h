@@ -10,7 +10,7 @@
  *
  * Columns: `time_s` (required), the features of the catalogue (at least one),
  * and, when labels are asked for, `<zone>_watts`, `<zone>_joules`,
- * `kepler_guest_package_watts`, `run` and one group column. Every other column
+ * `kepler_guest_package_watts`, `run` and one group column (`group`). Every other column
  * is ignored and listed. Nothing that a guest cannot read is ever a feature:
  * `memory_read|write_bytes_rate`, `host_*`, `kepler_*`, `*_watts`, `*_joules`.
  *
@@ -35,14 +35,14 @@ struct csv_reader; /* owned by the caller of csv_open* */
 
 struct csv_options {
 	bool labels;		  /* read labels, run and group; false: they are ignored */
-	const char *group_column; /* only with labels; NULL for none */
+	const char *group_column; /* only with labels; NULL: `group`, where there is one */
 };
 
 /* What the header line said; valid as long as the reader. */
 struct csv_header {
 	bool feature[FEATURE_COUNT];
 	bool watts[ZONE_COUNT], joules[ZONE_COUNT];
-	bool run, kepler_guest_package_watts;
+	bool run, group, kepler_guest_package_watts;
 	size_t n_features, n_columns;
 	/* Columns that are not used, comma-separated, each with the feature it
 	 * may be a misspelling of; cut off with "..." when there are many. */
