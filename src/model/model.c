@@ -68,6 +68,14 @@ void model_set_release(struct model_set *s)
 	*s = (struct model_set){.name = ""};
 }
 
+void model_set_free(struct model_set *s)
+{
+	if (!s)
+		return;
+	model_set_release(s);
+	free(s);
+}
+
 /* ---- inference ---- */
 
 static double clamp(double x, double low, double high)

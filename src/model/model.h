@@ -154,6 +154,9 @@ int family_find(const char *name);
 void model_release(struct model *m);
 void model_set_release(struct model_set *s);
 
+/* Release and free a set that was allocated; NULL is fine. */
+void model_set_free(struct model_set *s);
+
 /*
  * Everything that estimating relies on: indices in range, numbers finite,
  * scales positive, bands ascending. A set that passes gives finite watts in

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+/* Whole files: read into memory, and replaced so that a crash leaves the old or the new one. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/*
+ * Read PATH whole; *ret is NUL-terminated and owned by the caller. -EFBIG over
+ * `max` bytes. With `only_owner_writes` a file that group or others may write
+ * is refused with -EPERM.
+ */
+int file_read(const char *path, size_t max, bool only_owner_writes, char **ret, size_t *ret_len,
+	      struct err *e);
+
+/* Write to a new file beside PATH, fsync, rename over PATH, fsync the directory. */
+int file_replace(const char *path, mode_t mode, const void *data, size_t len, struct err *e);
+
+/* fsync the directory that holds PATH; failures are ignored where directories cannot be synced. */
+void file_sync_directory(const char *path);
+
+#endif

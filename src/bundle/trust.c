@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Trusted keys and the verified load of a bundle: see bundle.h. */
+#include "bundle/bundle.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "bundle/minisign.h"
+
+#define KEYS_MAX      64
+#define SCOPE_MAX     4096 /* bytes of a .scope file */
+#define SIGNATURE_MAX 4096
+
+struct trusted_key {
+	struct public_key key;
+	char *scope; /* patterns, one a line; NULL: every name */
+};
+
+struct trust {
+	size_t n;
+	struct trusted_key keys[KEYS_MAX];
+};
+
+void trust_free(struct trust *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->n; i++)
+		free(t->keys[i].scope);
+	free(t);
+}
+
+size_t trust_count(const struct trust *t)
+{
+	return t ? t->n : 0;
+}
+
+int trust_load_file(const char *path, struct trust **ret, struct err *e)
+{
+	autofree struct trust *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return err_nomem(e);
+	r = public_key_read(path, &t->keys[0].key, e);
+	if (r < 0)
+		return r;
+	t->n = 1;
+	*ret = steal(t);
+	return 0;
+}
+
+/* Nobody but its owner may write PATH, and that owner is not us, unless we are root. */
+static int check_guarded(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_errno(e, "trusted key %s", path);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(e, -EPERM, "%s: group or others may write it; chmod go-w it", path);
+	if (geteuid() != 0 && (st.st_uid == geteuid() || access(path, W_OK) == 0))
+		return err_set(
+			e, -EPERM,
+			"%s: this process may write it, so it protects nothing; chown root it",
+			path);
+	return 0;
+}
+
+static int add_key(struct trust *t, const char *directory, const char *name, struct err *e)
+{
+	struct trusted_key *k = &t->keys[t->n];
+	char path[PATH_MAX];
+	size_t stem = strlen(name) - strlen(".pub"), len;
+	struct stat st;
+	int r;
+
+	if (t->n == KEYS_MAX)
+		return err_set(e, -E2BIG, "%s: more than %d keys", directory, KEYS_MAX);
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	r = check_guarded(path, e);
+	if (r == 0)
+		r = public_key_read(path, &k->key, e);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "%s/%.*s.scope", directory, (int)stem, name);
+	if (stat(path, &st) == 0) {
+		r = check_guarded(path, e);
+		if (r == 0)
+			r = file_read(path, SCOPE_MAX, true, &k->scope, &len, e);
+		if (r < 0)
+			return r;
+	}
+	t->n++;
+	return 0;
+}
+
+static int is_public_key(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name);
+
+	return d->d_name[0] != '.' && n > 4 && !strcmp(d->d_name + n - 4, ".pub");
+}
+
+int trust_load_directory(const char *path, struct trust **ret, struct err *e)
+{
+	struct dirent **names = NULL;
+	struct trust *t = calloc(1, sizeof(*t));
+	int n, r = 0;
+
+	if (!t)
+		return err_nomem(e);
+	n = scandir(path, &names, is_public_key, alphasort);
+	if (n < 0 && errno != ENOENT)
+		r = err_errno(e, "trusted_keys %s", path);
+	if (n > 0)
+		r = check_guarded(path, e);
+	for (int i = 0; i < n; i++) {
+		if (r == 0)
+			r = add_key(t, path, names[i]->d_name, e);
+		free(names[i]);
+	}
+	free(names);
+	if (r < 0) {
+		trust_free(t);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+static bool in_scope(const struct trusted_key *k, const char *name)
+{
+	char pattern[256];
+
+	for (const char *p = k->scope; p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		snprintf(pattern, sizeof(pattern), "%.*s", (int)strcspn(p, "\r\n"), p);
+		if (pattern[0] && fnmatch(pattern, name, 0) == 0)
+			return true;
+	}
+	return !k->scope;
+}
+
+/* The trusted key that made this signature of data[len]. */
+static int find_signer(const struct trust *t, const char *sig_text, const void *data, size_t len,
+		       const struct trusted_key **ret, struct err *e)
+{
+	char id[MINISIGN_KEY_ID];
+	struct signature s;
+	int r = signature_parse(sig_text, &s, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < t->n; i++) {
+		if (memcmp(t->keys[i].key.id, s.id, sizeof(s.id)) != 0)
+			continue;
+		r = signature_verify(&s, &t->keys[i].key, data, len, e);
+		if (r == 0)
+			*ret = &t->keys[i];
+		return r;
+	}
+	key_id_text(s.id, id);
+	return err_set(e, -ERR_SIGNATURE, "signed by key %s, which is not trusted here", id);
+}
+
+static int read_signature(const char *path, char **ret, struct err *e)
+{
+	char sig_path[PATH_MAX];
+	size_t len;
+	int r;
+
+	if (snprintf(sig_path, sizeof(sig_path), "%s.minisig", path) >= (int)sizeof(sig_path))
+		return err_set(e, -ENAMETOOLONG, "path too long");
+	r = file_read(sig_path, SIGNATURE_MAX, true, ret, &len, e);
+	if (r == -ENOENT)
+		return err_set(e, -ERR_SIGNATURE, "not signed: there is no %s", sig_path);
+	if (r == 0 && strlen(*ret) != len) {
+		free(*ret);
+		return err_set(e, -ERR_SIGNATURE, "signature is not in minisign's format");
+	}
+	return r;
+}
+
+int bundle_verify_bytes(const char *path, const struct trust *t, const void *data, size_t len,
+			struct model_set **ret, char *ret_key_id, struct err *e)
+{
+	const struct trusted_key *signer = NULL;
+	autofree char *sig = NULL;
+	struct model_set *s = NULL;
+	int r = read_signature(path, &sig, e);
+
+	if (r == 0 && !trust_count(t))
+		r = err_set(e, -ERR_SIGNATURE, "no trusted key to verify it with");
+	if (r == 0)
+		r = find_signer(t, sig, data, len, &signer, e);
+	if (r == 0)
+		r = bundle_parse(data, len, &s, e);
+	if (r < 0)
+		return r;
+	if (!in_scope(signer, s->name)) {
+		r = err_set(e, -ERR_SIGNATURE, "its key may not sign bundles named %s", s->name);
+		model_set_free(s);
+		return r;
+	}
+	if (ret_key_id)
+		key_id_text(signer->key.id, ret_key_id);
+	*ret = s;
+	return 0;
+}
+
+int bundle_load(const char *path, const struct trust *t, struct model_set **ret, char *ret_key_id,
+		struct err *e)
+{
+	autofree char *data = NULL;
+	size_t len;
+	int r = file_read(path, BUNDLE_MAX_BYTES, true, &data, &len, e);
+
+	if (r < 0)
+		return r;
+	r = bundle_verify_bytes(path, t, data, len, ret, ret_key_id, e);
+	return r < 0 ? err_prefix(e, "%s", path) : 0;
+}
