@@ -18,6 +18,7 @@ struct dataset;
 
 enum dataset_mode { DATASET_READ, DATASET_WRITE /* created when absent */ };
 
+/* -ENOENT, ERR_FORMAT when the file is no dataset or one of a newer vmwatts. */
 int dataset_open(const char *path, enum dataset_mode mode, struct dataset **ret, struct err *e);
 void dataset_close(struct dataset *d);
 
@@ -30,18 +31,25 @@ struct import_options {
 };
 
 struct import_report {
-	size_t rows, bad_rows, repeated_rows;
+	size_t runs, rows, bad_rows;
+	size_t repeated_rows; /* every label as in the row before */
 	size_t n_features, n_zones;
 	char ignored[512]; /* columns outside the catalogue, comma-separated */
 };
 
 /*
  * Import one joined CSV as one run, in one transaction. Bad rows (wrong field
- * count, text where a number belongs, time going back in an ordered run is a
- * new series and not bad) are told on `talk` as FILE:LINE: reason (the first
- * 20, then a count), counted and left out. A file without time_s, without a
- * known feature, without a label, or without one good row is ERR_DATA.
- * A file with a `run` column (from `dataset export`) imports one run per value.
+ * count, text where a number belongs; time going back in an ordered run is a
+ * new series and not bad) are told on `talk` (NULL: nobody) as FILE:LINE:
+ * reason (the first 20, then a count), counted and left out. A file without
+ * time_s, without a known feature, without a label, or without one good row is
+ * ERR_DATA. A file with a `run` column (from `dataset export`) imports one run
+ * per value, and its `group` column is the group unless another is named.
+ *
+ * A label is the `<zone>_watts` column; where that is missing and there is a
+ * `<zone>_joules` column, the difference of joules over the time since the row
+ * before. Joules that fall (wrap or reset), a step back in time and a gap over
+ * 3 x the usual step give a missing label.
  */
 int dataset_import_joined(struct dataset *d, const char *csv_path, const struct import_options *o,
 			  FILE *talk, struct import_report *ret, struct err *e);
@@ -49,7 +57,17 @@ int dataset_import_joined(struct dataset *d, const char *csv_path, const struct 
 /* All rows of all runs. */
 int dataset_load(struct dataset *d, struct table **ret, struct err *e);
 
-/* Append the rows of `from` to `*into` (runs renamed "name#2" on a clash); frees `from`. */
-int table_append(struct table **into, struct table *from, struct err *e);
+/*
+ * Write every run as one joined CSV: time_s, run, group where there is one,
+ * then the columns that any row has. Importing it again gives the same rows.
+ */
+int dataset_export(struct dataset *d, FILE *out, struct err *e);
+
+/*
+ * Copy every run of the dataset at `path` into `d`, in one transaction. A run
+ * name that is there already is ERR_DATA unless `replace`.
+ */
+int dataset_merge(struct dataset *d, const char *path, bool replace, size_t *ret_runs,
+		  struct err *e);
 
 #endif

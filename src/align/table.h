@@ -5,13 +5,15 @@
 /*
  * A table: the rows of a dataset in memory, features and labels on one clock.
  * Column-major; a column no row has is NULL. NaN is missing. Rows of one run
- * are contiguous and, when the run is ordered, ascending in time.
+ * are contiguous and in the order of their recording; when the run is ordered,
+ * time ascends but where a new series starts.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/zone.h"
 #include "features/catalogue.h"
 
@@ -38,6 +40,21 @@ struct table {
 
 /* The features of one row. dt_s is the run's interval. */
 void table_row(const struct table *t, size_t i, struct row *ret);
+
+/* The labels of one zone over the rows first..first+n-1. */
+struct label_stats {
+	size_t rows; /* that have the label; the rest is NaN where it is 0 */
+	double min_w, mean_w, max_w;
+};
+
+void table_label_stats(const struct table *t, enum zone z, size_t first, size_t n,
+		       struct label_stats *ret);
+
+/* Rows whose labels are all as in the row before, of the same run. */
+size_t table_repeated_rows(const struct table *t);
+
+/* Append the rows of `from` to `*into` (runs renamed "name#2" on a clash); frees `from`. */
+int table_append(struct table **into, struct table *from, struct err *e);
 
 /* NULL is fine. */
 void table_free(struct table *t);

@@ -1,11 +1,464 @@
 // SPDX-License-Identifier: Apache-2.0
+/* vmwatts dataset import|show|export|merge: recordings into one file, and out again. */
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "align/dataset.h"
+#include "base/cleanup.h"
+#include "base/parse.h"
+#include "base/text.h"
+#include "cli/cli.h"
 #include "cli/commands.h"
+
+static int usage(const char *command, const char *sentence)
+{
+	fprintf(stderr, "vmwatts %s: %s (see vmwatts %s --help)\n", command, sentence, command);
+	return 2;
+}
+
+static int print_text(struct text *t)
+{
+	int failed = t->failed || fwrite(t->s, 1, t->len, stdout) != t->len || fflush(stdout);
+
+	text_release(t);
+	if (failed)
+		fprintf(stderr, "vmwatts dataset: cannot write the answer\n");
+	return failed ? 1 : 0;
+}
+
+static void json_key(struct text *t, bool *first, const char *key)
+{
+	text_add(t, *first ? "" : ",");
+	text_json_string(t, key);
+	text_add(t, ":");
+	*first = false;
+}
+
+/* "key":value, null where it is not finite. */
+static void json_number(struct text *t, bool *first, const char *key, double value)
+{
+	json_key(t, first, key);
+	text_json_number(t, value);
+}
+
+/* import */
+
+static void import_json(struct text *t, const char *path, const struct import_report *r)
+{
+	text_add(t, "{\"file\":");
+	text_json_string(t, path);
+	text_printf(t, ",\"runs\":%zu,\"rows\":%zu,\"bad_rows\":%zu,\"repeated_label_rows\":%zu",
+		    r->runs, r->rows, r->bad_rows, r->repeated_rows);
+	text_printf(t, ",\"features\":%zu,\"zones\":%zu,\"ignored_columns\":", r->n_features,
+		    r->n_zones);
+	text_json_string(t, r->ignored);
+	text_add(t, "}");
+}
+
+static void import_talk(const char *path, const struct import_report *r)
+{
+	fprintf(stderr, "%s: %zu rows, %zu features, %zu zones", path, r->rows, r->n_features,
+		r->n_zones);
+	if (r->runs > 1)
+		fprintf(stderr, ", %zu runs", r->runs);
+	if (r->bad_rows)
+		fprintf(stderr, ", %zu bad rows left out", r->bad_rows);
+	if (r->repeated_rows)
+		fprintf(stderr, ", %zu rows repeat the label before", r->repeated_rows);
+	fprintf(stderr, "\n");
+	if (r->ignored[0])
+		fprintf(stderr, "%s: columns not used: %s\n", path, r->ignored);
+}
+
+static int import_files(const char *command, const struct string_list *files, const char *out,
+			const struct import_options *o, bool json)
+{
+	bool existed = access(out, F_OK) == 0;
+	struct err e = ERR_INIT;
+	struct dataset *d;
+	struct text t = {0};
+	size_t imported = 0;
+	int r = dataset_open(out, DATASET_WRITE, &d, &e);
+
+	if (r < 0)
+		return cli_fail(command, &e);
+	text_add(&t, "[");
+	for (; imported < files->n; imported++) {
+		const char *path = files->items[imported];
+		struct import_report report;
+
+		r = dataset_import_joined(d, path, o, stderr, &report, &e);
+		if (r < 0)
+			break;
+		if (!json)
+			import_talk(path, &report);
+		text_add(&t, imported ? "," : "");
+		import_json(&t, path, &report);
+	}
+	text_add(&t, "]\n");
+	dataset_close(d);
+	if (!imported && !existed)
+		unlink(out);
+	if (r == 0 && json)
+		return print_text(&t);
+	text_release(&t);
+	return r < 0 ? cli_fail(command, &e) : 0;
+}
+
+static int run_import(int argc, char **argv)
+{
+	static const struct command_help help = {
+		.usage = "dataset import --joined F.csv... --out D.db [options]",
+		.about = "Import recordings (counters and power on one clock) into a dataset, one "
+			 "run a file.\nThe dataset is created or appended to; a file is imported "
+			 "whole or not at all.",
+		.example = "  vmwatts dataset import --joined monday.csv tuesday.csv --out lab.db"};
+	struct import_options o = {0};
+	struct string_list joined = {0};
+	const char *out = NULL, *guest = NULL, *host = NULL;
+	bool json = false;
+	const struct option_spec options[] = {
+		{"joined", "F.csv...", OPTION_LIST, &joined, "recordings, one run each"},
+		{"guest", "G.csv", OPTION_STRING, &guest, "the guest's half of a paired recording"},
+		{"host", "H.csv", OPTION_STRING, &host, "the host's half of a paired recording"},
+		{"run", "NAME", OPTION_STRING, &o.run, "name of the run (default: the file's)"},
+		{"group", "COLUMN", OPTION_STRING, &o.group_column,
+		 "rows of one value stay together in cross-validation"},
+		{"window", "S", OPTION_DOUBLE, &o.window_s, "seconds that each row averages over"},
+		{"unordered", NULL, OPTION_FLAG, &o.unordered, "rows are no time series"},
+		{"replace", NULL, OPTION_FLAG, &o.replace, "replace runs of the same name"},
+		{"out", "D.db", OPTION_STRING, &out, "the dataset"},
+		{"json", NULL, OPTION_FLAG, &json, "report as JSON"},
+	};
+	int r = cli_parse(argc, argv, &help, options, array_size(options), NULL);
+
+	if (r >= 0)
+		return r;
+	if (guest || host)
+		return usage(argv[0],
+			     "paired import (--guest, --host) is not in this version; join "
+			     "the two by time and use --joined");
+	if (!joined.n)
+		return usage(argv[0], "--joined F.csv... is needed");
+	if (!out)
+		return usage(argv[0], "--out D.db is needed");
+	if (o.run && joined.n > 1)
+		return usage(argv[0], "--run names one run, but --joined has several files");
+	if (o.window_s < 0 || o.window_s > 3600)
+		return usage(argv[0], "--window takes 0 to 3600 seconds");
+	return import_files(argv[0], &joined, out, &o, json);
+}
+
+/* show */
+
+static void show_stats_json(struct text *t, bool *first, enum zone z, const struct label_stats *s)
+{
+	bool inner = true;
+
+	json_key(t, first, zone_name(z));
+	text_add(t, "{");
+	json_number(t, &inner, "rows", (double)s->rows);
+	json_number(t, &inner, "min_watts", s->min_w);
+	json_number(t, &inner, "mean_watts", s->mean_w);
+	json_number(t, &inner, "max_watts", s->max_w);
+	text_add(t, "}");
+}
+
+static void show_zones_json(struct text *t, const struct table *data, size_t first_row, size_t n)
+{
+	bool first = true;
+
+	text_add(t, "{");
+	zone_foreach (z) {
+		struct label_stats s;
+
+		table_label_stats(data, z, first_row, n, &s);
+		if (s.rows)
+			show_stats_json(t, &first, z, &s);
+	}
+	text_add(t, "}");
+}
+
+/* First and last time of a run. */
+static void time_span(const struct table *data, const struct table_run *run, double *ret_first,
+		      double *ret_last)
+{
+	*ret_first = INFINITY;
+	*ret_last = -INFINITY;
+	for (size_t i = run->first; i < run->first + run->n; i++) {
+		*ret_first = fmin(*ret_first, data->t_s[i]);
+		*ret_last = fmax(*ret_last, data->t_s[i]);
+	}
+}
+
+static void show_run_json(struct text *t, const struct table *data, const struct table_run *run)
+{
+	double from, to;
+	bool first = false;
+
+	time_span(data, run, &from, &to);
+	text_add(t, "{\"name\":");
+	text_json_string(t, run->name);
+	text_printf(t, ",\"ordered\":%s", run->ordered ? "true" : "false");
+	json_number(t, &first, "rows", (double)run->n);
+	json_number(t, &first, "first_time_s", from);
+	json_number(t, &first, "last_time_s", to);
+	json_number(t, &first, "interval_s", run->interval_s);
+	json_number(t, &first, "window_s", run->window_s);
+	text_add(t, ",\"zones\":");
+	show_zones_json(t, data, run->first, run->n);
+	text_add(t, "}");
+}
+
+static double share_missing(const struct table *data, enum feature f)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i < data->n_rows; i++)
+		missing += isnan(data->x[f][i]);
+	return (double)missing / (double)data->n_rows;
+}
+
+static int show_json(const struct table *data)
+{
+	struct text t = {0};
+	bool first = true;
+
+	text_printf(&t, "{\"rows\":%zu,\"groups\":%zu,\"repeated_label_rows\":%zu,\"runs\":[",
+		    data->n_rows, data->n_groups, table_repeated_rows(data));
+	for (size_t i = 0; i < data->n_runs; i++) {
+		text_add(&t, i ? "," : "");
+		show_run_json(&t, data, &data->runs[i]);
+	}
+	text_add(&t, "],\"zones\":");
+	show_zones_json(&t, data, 0, data->n_rows);
+	text_add(&t, ",\"features\":{");
+	feature_foreach (f) {
+		if (data->x[f])
+			json_number(&t, &first, feature_info(f)->name, share_missing(data, f));
+	}
+	text_add(&t, "}}\n");
+	return print_text(&t);
+}
+
+static void show_time(struct text *t, double t_s)
+{
+	time_t seconds = (time_t)t_s;
+	char text[32];
+	struct tm tm;
+
+	/* Small numbers are row numbers or seconds of a program, not dates. */
+	if (t_s < 1e8 || t_s > 1e11 || !gmtime_r(&seconds, &tm)) {
+		text_number(t, t_s);
+		return;
+	}
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	text_add(t, text);
+}
+
+static void show_watts(struct text *t, const struct table *data, size_t first, size_t n)
+{
+	zone_foreach (z) {
+		struct label_stats s;
+
+		table_label_stats(data, z, first, n, &s);
+		if (s.rows)
+			text_printf(t, "  %s %.4g/%.4g/%.4g", zone_name(z), s.min_w, s.mean_w,
+				    s.max_w);
+	}
+	text_add(t, "\n");
+}
+
+static void show_run(struct text *t, const struct table *data, const struct table_run *run)
+{
+	double from, to;
+
+	time_span(data, run, &from, &to);
+	text_printf(t, "  %-24s %7zu rows  ", run->name, run->n);
+	show_time(t, from);
+	text_add(t, " to ");
+	show_time(t, to);
+	if (!run->ordered)
+		text_add(t, "  unordered");
+	else if (isnan(run->interval_s))
+		text_add(t, "  no interval: one row only");
+	else
+		text_printf(t, "  every %.4g s, means over %.4g s", run->interval_s, run->window_s);
+	show_watts(t, data, run->first, run->n);
+}
+
+static int show_people(const char *path, const struct table *data)
+{
+	struct text t = {0};
+
+	text_printf(&t, "%s: %zu runs, %zu rows, %zu groups, %zu rows repeat the label before\n",
+		    path, data->n_runs, data->n_rows, data->n_groups, table_repeated_rows(data));
+	if (data->n_rows == 1)
+		text_add(&t, "one row only: nothing can be trained on it\n");
+	text_add(&t, "\nruns (watts: lowest/mean/highest)\n");
+	for (size_t i = 0; i < data->n_runs; i++)
+		show_run(&t, data, &data->runs[i]);
+	text_add(&t, "\nwatts of all runs\n");
+	show_watts(&t, data, 0, data->n_rows);
+	text_add(&t, "\nfeatures\n");
+	feature_foreach (f) {
+		if (data->x[f])
+			text_printf(&t, "  %-26s %-8s %5.1f %% missing\n", feature_info(f)->name,
+				    feature_info(f)->unit, 100 * share_missing(data, f));
+	}
+	return print_text(&t);
+}
+
+/* The one dataset that a command works on; -1, or the exit code. */
+static int only_path(const char *command, const struct string_list *rest, const char **ret)
+{
+	if (rest->n != 1)
+		return usage(command, "one dataset D.db is needed");
+	*ret = rest->items[0];
+	return -1;
+}
+
+static int run_show(int argc, char **argv)
+{
+	static const struct command_help help = {
+		.usage = "dataset show D.db [--json]",
+		.about = "Runs, rows, time, watts per zone and features of a dataset."};
+	struct string_list rest = {0};
+	struct err e = ERR_INIT;
+	struct dataset *d;
+	struct table *data;
+	const char *path = NULL;
+	bool json = false;
+	const struct option_spec options[] = {
+		{"json", NULL, OPTION_FLAG, &json, "as JSON"},
+	};
+	int r = cli_parse(argc, argv, &help, options, array_size(options), &rest);
+
+	if (r < 0)
+		r = only_path(argv[0], &rest, &path);
+	if (r >= 0)
+		return r;
+	if (dataset_open(path, DATASET_READ, &d, &e) < 0)
+		return cli_fail(argv[0], &e);
+	r = dataset_load(d, &data, &e);
+	dataset_close(d);
+	if (r < 0)
+		return cli_fail(argv[0], &e);
+	r = json ? show_json(data) : show_people(path, data);
+	table_free(data);
+	return r;
+}
+
+/* export */
+
+static int run_export(int argc, char **argv)
+{
+	static const struct command_help help = {
+		.usage = "dataset export D.db > joined.csv",
+		.about = "Write a dataset as one CSV with a column `run`, which import reads."};
+	struct string_list rest = {0};
+	struct err e = ERR_INIT;
+	struct dataset *d;
+	const char *path = NULL;
+	int r = cli_parse(argc, argv, &help, NULL, 0, &rest);
+
+	if (r < 0)
+		r = only_path(argv[0], &rest, &path);
+	if (r >= 0)
+		return r;
+	if (dataset_open(path, DATASET_READ, &d, &e) < 0)
+		return cli_fail(argv[0], &e);
+	r = dataset_export(d, stdout, &e);
+	dataset_close(d);
+	return r < 0 ? cli_fail(argv[0], &e) : 0;
+}
+
+/* merge */
+
+static int merge_files(const char *command, const struct string_list *from, const char *out,
+		       bool replace)
+{
+	struct err e = ERR_INIT;
+	struct dataset *d;
+	int r = dataset_open(out, DATASET_WRITE, &d, &e);
+
+	if (r < 0)
+		return cli_fail(command, &e);
+	for (size_t i = 0; r == 0 && i < from->n; i++) {
+		size_t runs;
+
+		r = dataset_merge(d, from->items[i], replace, &runs, &e);
+		if (r == 0)
+			fprintf(stderr, "%s: %zu runs\n", from->items[i], runs);
+	}
+	dataset_close(d);
+	return r < 0 ? cli_fail(command, &e) : 0;
+}
+
+static int run_merge(int argc, char **argv)
+{
+	static const struct command_help help = {
+		.usage = "dataset merge A.db B.db... --out D.db [--replace]",
+		.about = "Copy the runs of several datasets into one, which may exist."};
+	struct string_list rest = {0};
+	const char *out = NULL;
+	bool replace = false;
+	const struct option_spec options[] = {
+		{"out", "D.db", OPTION_STRING, &out, "the dataset to copy into"},
+		{"replace", NULL, OPTION_FLAG, &replace, "replace runs of the same name"},
+	};
+	int r = cli_parse(argc, argv, &help, options, array_size(options), &rest);
+
+	if (r >= 0)
+		return r;
+	if (!rest.n || !out)
+		return usage(argv[0], "datasets to copy from and --out D.db are needed");
+	return merge_files(argv[0], &rest, out, replace);
+}
+
+static const struct {
+	const char *name, *full_name, *summary;
+	int (*run)(int argc, char **argv);
+} actions[] = {
+	{"import", "dataset import", "recordings (CSV) into a dataset", run_import},
+	{"show", "dataset show", "what a dataset holds", run_show},
+	{"export", "dataset export", "a dataset as CSV", run_export},
+	{"merge", "dataset merge", "several datasets into one", run_merge},
+};
+
+static void print_actions(FILE *out)
+{
+	fprintf(out, "usage: vmwatts dataset ACTION [options]\n\nactions:\n");
+	for (size_t i = 0; i < array_size(actions); i++)
+		fprintf(out, "  %-8s %s\n", actions[i].name, actions[i].summary);
+}
 
 int cmd_dataset(int argc, char **argv)
 {
-	(void)argc;
-	fprintf(stderr, "vmwatts %s: not built yet\n", argv[0]);
-	return 1;
+	const char *names[array_size(actions)], *near;
+	char full_name[32];
+
+	if (argc < 2) {
+		print_actions(stderr);
+		return 2;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		print_actions(stdout);
+		return 0;
+	}
+	for (size_t i = 0; i < array_size(actions); i++) {
+		names[i] = actions[i].name;
+		if (strcmp(argv[1], actions[i].name) != 0)
+			continue;
+		snprintf(full_name, sizeof(full_name), "%s", actions[i].full_name);
+		argv[1] = full_name;
+		return actions[i].run(argc - 1, argv + 1);
+	}
+	near = nearest_name(argv[1], names, array_size(names));
+	fprintf(stderr, "vmwatts dataset: no action '%s'%s%s%s (see vmwatts dataset --help)\n",
+		argv[1], near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return 2;
 }

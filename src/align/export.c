@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A dataset out again: as CSV, or into another dataset; see dataset.h. */
+#include "align/db.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* Which columns hold a number anywhere; [DB_COLUMNS] says whether any row has a group. */
+static int filled_columns(struct dataset *d, bool ret[DB_COLUMNS + 1], struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	autotext struct text sql = {0};
+	bool have[DB_COLUMNS];
+	int r = db_has_columns(d, "main", have, e);
+
+	if (r < 0)
+		return r;
+	text_add(&sql, "SELECT count(grp)");
+	for (size_t i = 0; i < DB_COLUMNS; i++)
+		text_printf(&sql, have[i] ? ", count(%s)" : ", 0", db_column(i));
+	text_add(&sql, " FROM row");
+	r = db_prepare(d, sql.failed ? NULL : sql.s, &stmt, e);
+	if (r == 0)
+		r = db_step(d, stmt, e);
+	if (r < 0)
+		return r;
+	ret[DB_COLUMNS] = sqlite3_column_int64(stmt, 0) > 0;
+	for (size_t i = 0; i < DB_COLUMNS; i++)
+		ret[i] = sqlite3_column_int64(stmt, (int)i + 1) > 0;
+	return 0;
+}
+
+/* The query and the header line of an export. */
+static int start_export(struct dataset *d, const bool filled[DB_COLUMNS + 1], FILE *out,
+			sqlite3_stmt **ret, struct err *e)
+{
+	autotext struct text sql = {0};
+
+	text_add(&sql, "SELECT run.name, grp.name, time_s");
+	fprintf(out, "time_s,run%s", filled[DB_COLUMNS] ? ",group" : "");
+	for (size_t i = 0; i < DB_COLUMNS; i++) {
+		if (!filled[i])
+			continue;
+		text_printf(&sql, ", %s", db_column(i));
+		fprintf(out, ",%s", db_column(i));
+	}
+	fputc('\n', out);
+	text_add(&sql, " FROM row JOIN run ON run.id = row.run LEFT JOIN grp ON grp.id = row.grp"
+		       " ORDER BY row.run, row.id");
+	return db_prepare(d, sql.failed ? NULL : sql.s, ret, e);
+}
+
+static int export_name(struct dataset *d, struct text *line, sqlite3_stmt *stmt, int column,
+		       struct err *e)
+{
+	const char *name = (const char *)sqlite3_column_text(stmt, column);
+
+	text_add(line, ",");
+	if (!name)
+		return 0;
+	if (!db_name_ok(name))
+		return err_set(e, -ERR_DATA,
+			       "%s: the name '%.40s' holds a comma, a quote or a control "
+			       "character, which a CSV cannot hold",
+			       d->path, name);
+	text_add(line, name);
+	return 0;
+}
+
+static int export_row(struct dataset *d, sqlite3_stmt *stmt, bool groups, struct text *line,
+		      struct err *e)
+{
+	int n = sqlite3_column_count(stmt), r;
+
+	text_reset(line);
+	text_number(line, db_number(stmt, 2));
+	r = export_name(d, line, stmt, 0, e);
+	if (r == 0 && groups)
+		r = export_name(d, line, stmt, 1, e);
+	for (int i = 3; i < n; i++) {
+		double value = db_number(stmt, i);
+
+		text_add(line, ",");
+		if (!isnan(value))
+			text_number(line, value);
+	}
+	text_add(line, "\n");
+	return line->failed ? err_nomem(e) : r;
+}
+
+int dataset_export(struct dataset *d, FILE *out, struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	autotext struct text line = {0};
+	bool filled[DB_COLUMNS + 1];
+	int r = filled_columns(d, filled, e);
+
+	if (r == 0)
+		r = start_export(d, filled, out, &stmt, e);
+	while (r == 0 && (r = db_step(d, stmt, e)) == 1) {
+		r = export_row(d, stmt, filled[DB_COLUMNS], &line, e);
+		if (r == 0)
+			fwrite(line.s, 1, line.len, out);
+		if (ferror(out))
+			break;
+	}
+	if (r == 0 && (fflush(out) == EOF || ferror(out)))
+		return err_errno(e, "cannot write the CSV");
+	return r;
+}
+
+/* A run of the other file whose name is here as well; 1, 0 or negative. */
+static int find_clash(struct dataset *d, const char *path, bool replace, struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	int r;
+
+	if (replace)
+		return db_exec(d, "DELETE FROM main.run WHERE name IN (SELECT name FROM other.run)",
+			       e);
+	r = db_prepare(d, "SELECT name FROM other.run WHERE name IN (SELECT name FROM main.run)",
+		       &stmt, e);
+	if (r == 0)
+		r = db_step(d, stmt, e);
+	if (r <= 0)
+		return r;
+	return err_set(e, -ERR_DATA, "%s: run '%s' is in %s already (--replace replaces it)", path,
+		       (const char *)sqlite3_column_text(stmt, 0), d->path);
+}
+
+static int copy_rows(struct dataset *d, struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	autotext struct text sql = {0};
+	bool have[DB_COLUMNS];
+	int r = db_has_columns(d, "other", have, e);
+
+	if (r < 0)
+		return r;
+	text_add(&sql, "INSERT INTO main.row(run, grp, time_s");
+	for (size_t i = 0; i < DB_COLUMNS; i++)
+		text_printf(&sql, have[i] ? ", %s" : "", db_column(i));
+	text_add(&sql, ") SELECT mine.id, (SELECT g.id FROM main.grp g JOIN other.grp h"
+		       " ON h.name = g.name WHERE h.id = theirs.grp), time_s");
+	for (size_t i = 0; i < DB_COLUMNS; i++)
+		text_printf(&sql, have[i] ? ", theirs.%s" : "", db_column(i));
+	text_add(&sql, " FROM other.row theirs JOIN other.run r ON r.id = theirs.run"
+		       " JOIN main.run mine ON mine.name = r.name ORDER BY theirs.run, theirs.id");
+	r = db_prepare(d, sql.failed ? NULL : sql.s, &stmt, e);
+	return r < 0 ? r : db_step(d, stmt, e);
+}
+
+static int merge_attached(struct dataset *d, const char *path, bool replace, size_t *ret_runs,
+			  struct err *e)
+{
+	int r = db_exec(d, "BEGIN IMMEDIATE", e);
+
+	if (r < 0)
+		return r;
+	r = find_clash(d, path, replace, e);
+	if (r == 0)
+		r = db_exec(d, "INSERT OR IGNORE INTO main.grp(name) SELECT name FROM other.grp",
+			    e);
+	if (r == 0)
+		r = db_exec(d,
+			    "INSERT INTO main.run(name, ordered, interval_s, window_s) SELECT "
+			    "name, ordered, interval_s, window_s FROM other.run ORDER BY id",
+			    e);
+	if (r == 0)
+		*ret_runs = (size_t)sqlite3_changes(d->db);
+	if (r == 0)
+		r = copy_rows(d, e);
+	if (r == 0)
+		return db_exec(d, "COMMIT", e);
+	db_exec(d, "ROLLBACK", NULL);
+	return r;
+}
+
+/* Refuse what is no dataset before anything of it is copied. */
+static int check_other(const char *path, struct err *e)
+{
+	struct dataset *other;
+	int r = dataset_open(path, DATASET_READ, &other, e);
+
+	if (r == 0)
+		dataset_close(other);
+	return r;
+}
+
+int dataset_merge(struct dataset *d, const char *path, bool replace, size_t *ret_runs,
+		  struct err *e)
+{
+	autostmt sqlite3_stmt *attach = NULL;
+	size_t runs = 0;
+	int r = check_other(path, e);
+
+	if (r == 0)
+		r = db_prepare(d, "ATTACH ? AS other", &attach, e);
+	if (r < 0)
+		return r;
+	sqlite3_bind_text(attach, 1, path, -1, SQLITE_STATIC);
+	r = db_step(d, attach, e);
+	if (r < 0)
+		return r;
+	r = merge_attached(d, path, replace, &runs, e);
+	db_exec(d, "DETACH other", NULL);
+	if (r == 0)
+		*ret_runs = runs;
+	return r;
+}

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Joined CSV into a dataset, in one pass and one transaction: see
+ * dataset_import_joined() in dataset.h.
+ */
+#include "align/db.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "features/csv.h"
+
+#define BAD_ROWS_TOLD 20
+#define GAP_STEPS     3.0
+
+/* The run that rows are going into. */
+struct open_run {
+	sqlite3_int64 id;
+	char name[128];
+	size_t rows;
+	double last_t, last_watts[ZONE_COUNT], last_joules[ZONE_COUNT];
+	double *steps; /* every step forward in time, owned; grows */
+	size_t n_steps, cap;
+	double usual_step; /* of the first STEPS_USUAL steps; NaN before */
+};
+
+#define STEPS_USUAL 5
+
+struct import {
+	struct dataset *d;
+	const struct import_options *o;
+	struct csv_reader *csv;
+	const char *path;
+	FILE *talk;
+	sqlite3_stmt *insert_row, *insert_group, *find_group;
+	struct open_run run;
+	char group[CSV_TEXT]; /* the group looked up last, and its id */
+	sqlite3_int64 group_id;
+	sqlite3_int64 first_new_run; /* runs of this import have ids from here on */
+	bool labelled[ZONE_COUNT];
+	struct import_report report;
+};
+
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *v, size_t n)
+{
+	if (!n)
+		return NAN;
+	qsort(v, n, sizeof(*v), compare_doubles);
+	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+/* "dir/monday.csv" -> "monday" */
+static void name_of_file(const char *path, char *ret, size_t size)
+{
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	size_t n = strlen(base);
+
+	if (n > 4 && !strcmp(base + n - 4, ".csv"))
+		n -= 4;
+	snprintf(ret, size, "%.*s", (int)n, base);
+}
+
+/* Is there a run of that name? 1, 0, or negative; its id. */
+static int find_run(struct import *m, const char *name, sqlite3_int64 *ret_id, struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	int r = db_prepare(m->d, "SELECT id FROM run WHERE name = ?", &stmt, e);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+	r = db_step(m->d, stmt, e);
+	if (r == 1)
+		*ret_id = sqlite3_column_int64(stmt, 0);
+	return r;
+}
+
+static int delete_run(struct dataset *d, sqlite3_int64 id, struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	int r = db_prepare(d, "DELETE FROM run WHERE id = ?", &stmt, e);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, id);
+	return db_step(d, stmt, e);
+}
+
+/* Make room for a run of that name, or say why there is none. */
+static int claim_name(struct import *m, const char *name, struct err *e)
+{
+	sqlite3_int64 id = 0;
+	int r;
+
+	if (!db_name_ok(name))
+		return err_set(e, -ERR_DATA,
+			       "%s: '%.40s' cannot be a run's name: 1 to 127 characters, no comma "
+			       "and no quote (--run NAME gives another)",
+			       m->path, name);
+	r = find_run(m, name, &id, e);
+	if (r <= 0)
+		return r;
+	if (id >= m->first_new_run)
+		return err_set(e, -ERR_DATA,
+			       "%s: run '%s' comes back after another run: keep the rows of a run "
+			       "together",
+			       m->path, name);
+	if (!m->o->replace)
+		return err_set(e, -ERR_DATA,
+			       "%s: run '%s' is in %s already (--replace replaces it, --run NAME "
+			       "gives another name)",
+			       m->path, name, m->d->path);
+	return delete_run(m->d, id, e);
+}
+
+/* Write down what the rows of the open run have shown. */
+static int finish_run(struct import *m, struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	struct open_run *run = &m->run;
+	double interval_s, window_s;
+	int r;
+
+	if (!run->rows)
+		return 0;
+	r = db_prepare(m->d, "UPDATE run SET interval_s = ?, window_s = ? WHERE id = ?", &stmt, e);
+	if (r < 0)
+		return r;
+	interval_s = m->o->unordered ? NAN : median(run->steps, run->n_steps);
+	window_s = m->o->unordered ? NAN : fmax(m->o->window_s, interval_s);
+	db_bind_number(stmt, 1, interval_s);
+	db_bind_number(stmt, 2, window_s > 0 ? window_s : NAN);
+	sqlite3_bind_int64(stmt, 3, run->id);
+	return db_step(m->d, stmt, e);
+}
+
+static int start_run(struct import *m, const char *name, struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	struct open_run *run = &m->run;
+	int r = finish_run(m, e);
+
+	if (r == 0)
+		r = claim_name(m, name, e);
+	if (r == 0)
+		r = db_prepare(m->d, "INSERT INTO run(name, ordered) VALUES(?, ?)", &stmt, e);
+	if (r < 0)
+		return r;
+	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_int(stmt, 2, !m->o->unordered);
+	r = db_step(m->d, stmt, e);
+	if (r < 0)
+		return r;
+	snprintf(run->name, sizeof(run->name), "%s", name);
+	run->id = sqlite3_last_insert_rowid(m->d->db);
+	run->rows = run->n_steps = 0;
+	run->last_t = run->usual_step = NAN;
+	zone_foreach (z)
+		run->last_watts[z] = run->last_joules[z] = NAN;
+	m->report.runs++;
+	return 0;
+}
+
+/* The id of a group name, made when it is new. */
+static int group_id(struct import *m, const char *name, sqlite3_int64 *ret, struct err *e)
+{
+	int r;
+
+	if (m->group_id && !strcmp(m->group, name)) {
+		*ret = m->group_id;
+		return 0;
+	}
+	sqlite3_bind_text(m->insert_group, 1, name, -1, SQLITE_STATIC);
+	r = db_step(m->d, m->insert_group, e);
+	sqlite3_reset(m->insert_group);
+	if (r < 0)
+		return r;
+	sqlite3_bind_text(m->find_group, 1, name, -1, SQLITE_STATIC);
+	r = db_step(m->d, m->find_group, e);
+	if (r == 1)
+		*ret = m->group_id = sqlite3_column_int64(m->find_group, 0);
+	sqlite3_reset(m->find_group);
+	snprintf(m->group, sizeof(m->group), "%s", name);
+	return r < 0 ? r : 0;
+}
+
+/* Remember a step forward; the usual step is the median of the first few. */
+static int note_step(struct open_run *run, double step, struct err *e)
+{
+	if (!(step > 0))
+		return 0;
+	if (run->n_steps == run->cap) {
+		size_t cap = run->cap * 2 + 256;
+		double *grown = realloc(run->steps, cap * sizeof(*grown));
+
+		if (!grown)
+			return err_nomem(e);
+		run->steps = grown;
+		run->cap = cap;
+	}
+	run->steps[run->n_steps++] = step;
+	if (run->n_steps == STEPS_USUAL) {
+		double first[STEPS_USUAL];
+
+		memcpy(first, run->steps, sizeof(first));
+		run->usual_step = median(first, STEPS_USUAL);
+	}
+	return 0;
+}
+
+/* Fill labels that watts do not give from joules; see dataset.h. */
+static void labels_from_joules(const struct open_run *run, double step, struct csv_row *c)
+{
+	bool gap = !(step > 0) || step > GAP_STEPS * run->usual_step;
+
+	zone_foreach (z) {
+		double energy_j = c->joules[z] - run->last_joules[z];
+
+		if (isnan(c->y_w[z]) && !gap && energy_j >= 0)
+			c->y_w[z] = energy_j / step;
+	}
+}
+
+/* True when there are labels and all are as in the row before. */
+static bool repeats(const struct open_run *run, const struct csv_row *c)
+{
+	bool any = false;
+
+	zone_foreach (z) {
+		if (isnan(c->y_w[z]) && isnan(run->last_watts[z]))
+			continue;
+		if (c->y_w[z] != run->last_watts[z])
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+static void bind_row(struct import *m, const struct csv_row *c, sqlite3_int64 group)
+{
+	sqlite3_stmt *s = m->insert_row;
+	int at = 1;
+
+	sqlite3_bind_int64(s, at++, m->run.id);
+	if (group)
+		sqlite3_bind_int64(s, at++, group);
+	else
+		sqlite3_bind_null(s, at++);
+	sqlite3_bind_double(s, at++, c->row.t_s);
+	feature_foreach (f)
+		db_bind_number(s, at++, c->row.v[f]);
+	zone_foreach (z)
+		db_bind_number(s, at++, c->y_w[z]);
+	db_bind_number(s, at, c->kepler_guest_package_w);
+}
+
+static int import_row(struct import *m, struct csv_row *c, struct err *e)
+{
+	struct open_run *run = &m->run;
+	double step = m->o->unordered ? NAN : c->row.t_s - run->last_t;
+	sqlite3_int64 group = 0;
+	int r = note_step(run, step, e);
+
+	if (r == 0 && c->group[0])
+		r = group_id(m, c->group, &group, e);
+	if (r < 0)
+		return r;
+	labels_from_joules(run, step, c);
+	m->report.repeated_rows += repeats(run, c);
+	zone_foreach (z) {
+		m->labelled[z] |= !isnan(c->y_w[z]);
+		run->last_watts[z] = c->y_w[z];
+		run->last_joules[z] = c->joules[z];
+	}
+	run->last_t = c->row.t_s;
+	run->rows++;
+	m->report.rows++;
+	bind_row(m, c, group);
+	r = db_step(m->d, m->insert_row, e);
+	sqlite3_reset(m->insert_row);
+	return r;
+}
+
+/* Say why a row is left out; after the first few, only count. */
+static void tell_bad_row(struct import *m, const struct err *e)
+{
+	m->report.bad_rows++;
+	if (m->talk && m->report.bad_rows <= BAD_ROWS_TOLD)
+		fprintf(m->talk, "%s\n", e->msg);
+}
+
+/* The run that a row belongs to; starts it where it is another than before. */
+static int run_of_row(struct import *m, const struct csv_row *c, struct err *e)
+{
+	char file_name[256];
+	const char *name = c->run;
+
+	if (!csv_header(m->csv)->run || m->o->run) {
+		if (m->report.runs)
+			return 0;
+		name_of_file(m->path, file_name, sizeof(file_name));
+		return start_run(m, m->o->run ? m->o->run : file_name, e);
+	}
+	if (m->report.runs && !strcmp(name, m->run.name))
+		return 0;
+	return start_run(m, name, e);
+}
+
+static int import_rows(struct import *m, struct err *e)
+{
+	struct csv_row c;
+	int r;
+
+	while ((r = csv_next(m->csv, &c, e)) != 0) {
+		if (r == -ERR_DATA) {
+			tell_bad_row(m, e);
+			continue;
+		}
+		if (r < 0)
+			return r;
+		r = run_of_row(m, &c, e);
+		if (r == 0)
+			r = import_row(m, &c, e);
+		if (r < 0)
+			return r;
+	}
+	if (m->talk && m->report.bad_rows > BAD_ROWS_TOLD)
+		fprintf(m->talk, "%s: %zu more bad rows\n", m->path,
+			m->report.bad_rows - BAD_ROWS_TOLD);
+	return finish_run(m, e);
+}
+
+static int prepare(struct import *m, struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	autotext struct text sql = {0};
+	int r;
+
+	text_add(&sql, "INSERT INTO row(run, grp, time_s");
+	for (size_t i = 0; i < DB_COLUMNS; i++)
+		text_printf(&sql, ", %s", db_column(i));
+	text_add(&sql, ") VALUES(?, ?, ?");
+	for (size_t i = 0; i < DB_COLUMNS; i++)
+		text_add(&sql, ", ?");
+	text_add(&sql, ")");
+	r = db_prepare(m->d, sql.failed ? NULL : sql.s, &m->insert_row, e);
+	if (r == 0)
+		r = db_prepare(m->d, "INSERT OR IGNORE INTO grp(name) VALUES(?)", &m->insert_group,
+			       e);
+	if (r == 0)
+		r = db_prepare(m->d, "SELECT id FROM grp WHERE name = ?", &m->find_group, e);
+	if (r == 0)
+		r = db_prepare(m->d, "SELECT coalesce(max(id), 0) + 1 FROM run", &stmt, e);
+	if (r == 0)
+		r = db_step(m->d, stmt, e);
+	if (r < 0)
+		return r;
+	m->first_new_run = sqlite3_column_int64(stmt, 0);
+	return 0;
+}
+
+static int check_result(struct import *m, struct err *e)
+{
+	const struct csv_header *h = csv_header(m->csv);
+	struct import_report *report = &m->report;
+
+	memcpy(report->ignored, h->ignored, sizeof(report->ignored));
+	report->n_features = h->n_features;
+	zone_foreach (z)
+		report->n_zones += m->labelled[z];
+	if (!report->rows)
+		return err_set(e, -ERR_DATA, "%s: no good row (%zu bad ones)", m->path,
+			       report->bad_rows);
+	if (!report->n_zones)
+		return err_set(e, -ERR_DATA,
+			       "%s: no row has a label: a column package_watts, core_watts, "
+			       "dram_watts, uncore_watts or platform_watts (or the same with "
+			       "_joules) must hold the measured power",
+			       m->path);
+	return 0;
+}
+
+static int import_all(struct import *m, struct err *e)
+{
+	int r = db_exec(m->d, "BEGIN IMMEDIATE", e);
+
+	if (r < 0)
+		return r;
+	r = prepare(m, e);
+	if (r == 0)
+		r = import_rows(m, e);
+	if (r == 0)
+		r = check_result(m, e);
+	sqlite3_finalize(m->insert_row);
+	sqlite3_finalize(m->insert_group);
+	sqlite3_finalize(m->find_group);
+	free(m->run.steps);
+	if (r == 0)
+		r = db_exec(m->d, "COMMIT", e);
+	if (r < 0)
+		db_exec(m->d, "ROLLBACK", NULL);
+	return r;
+}
+
+int dataset_import_joined(struct dataset *d, const char *csv_path, const struct import_options *o,
+			  FILE *talk, struct import_report *ret, struct err *e)
+{
+	const struct csv_options csv_options = {.labels = true, .group_column = o->group_column};
+	struct import m = {.d = d, .o = o, .path = csv_path, .talk = talk};
+	int r = csv_open(csv_path, &csv_options, &m.csv, e);
+
+	if (r < 0)
+		return r;
+	r = import_all(&m, e);
+	csv_close(m.csv);
+	if (r == 0)
+		*ret = m.report;
+	return r;
+}
