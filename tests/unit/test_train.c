@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+/* train: least squares against a reference, families on made-up (simulated) recordings, bad data.
+ */
+#include "test.h"
+
+#include "align/table.h"
+#include "base/cleanup.h"
+#include "features/stream.h"
+#include "model/estimate.h"
+#include "train/lsq.h"
+#include "train/train.h"
+
+static double uniform(void)
+{
+	return (double)rand() / RAND_MAX;
+}
+
+/* A simulated table: runs of n rows, 1 s apart, u wandering in 0..8 vCPUs. */
+static struct table *simulated(size_t runs, size_t n, double (*watts)(double now, double before))
+{
+	struct table *t = calloc(1, sizeof(*t));
+	double u = 2, before = 2;
+
+	t->n_rows = runs * n;
+	t->n_runs = t->n_groups = runs;
+	t->runs = calloc(runs, sizeof(*t->runs));
+	t->t_s = calloc(t->n_rows, sizeof(double));
+	t->run = calloc(t->n_rows, sizeof(uint32_t));
+	t->group = calloc(t->n_rows, sizeof(uint32_t));
+	t->x[FEATURE_VCPUS] = calloc(t->n_rows, sizeof(double));
+	t->x[FEATURE_CPU_UTILIZATION] = calloc(t->n_rows, sizeof(double));
+	t->x[FEATURE_CPU_BUSY_VCPUS] = calloc(t->n_rows, sizeof(double));
+	t->y_w[ZONE_PACKAGE] = calloc(t->n_rows, sizeof(double));
+	for (size_t i = 0; i < t->n_rows; i++) {
+		if (i % n == 0) {
+			t->runs[i / n] = (struct table_run){.first = i,
+							    .n = n,
+							    .ordered = true,
+							    .interval_s = 1,
+							    .window_s = 1};
+			snprintf(t->runs[i / n].name, sizeof(t->runs[0].name), "run%zu", i / n);
+			before = u;
+		}
+		t->t_s[i] = 1000.0 * (double)(i / n) + (double)(i % n);
+		t->run[i] = t->group[i] = (uint32_t)(i / n);
+		t->x[FEATURE_VCPUS][i] = 8;
+		t->x[FEATURE_CPU_BUSY_VCPUS][i] = u;
+		t->x[FEATURE_CPU_UTILIZATION][i] = u / 8;
+		t->y_w[ZONE_PACKAGE][i] = watts(u, before) * (1 + 0.02 * (uniform() - 0.5));
+		before = u;
+		u = fmin(fmax(u + 3 * (uniform() - 0.5), 0), 8);
+	}
+	return t;
+}
+
+static double curve(double u, double before)
+{
+	(void)before;
+	return 1 + 5 * u - 0.25 * u * u;
+}
+
+static double lagging(double u, double before)
+{
+	return 1 + 2 * u + 2 * before;
+}
+
+static const struct train_options plain = {
+	.name = "t", .version = "1", .family = -1, .uncore_definition = "pp1"};
+
+static struct model_set *trained(const struct table *t, const struct train_options *o)
+{
+	struct model_set *s = NULL;
+	struct err e = ERR_INIT;
+
+	if (train(t, o, &s, &e) < 0)
+		print_error("%s\n", e.msg);
+	assert_non_null(s);
+	return s;
+}
+
+static void least_squares_finds_known_coefficients(void **state)
+{
+	enum { N = 400, Q = 3 };
+	double b[N * Q], y[N], w[N], c[Q];
+	uint8_t fold[N] = {0};
+	const bool free_sign[Q] = {true, false, false};
+	const double penalty[Q] = {0, 1, 1};
+	const struct columns columns = {N, Q, b, free_sign, penalty};
+	struct gram *g = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	srand(3);
+	for (int i = 0; i < N; i++) {
+		b[i * Q] = 1;
+		b[i * Q + 1] = uniform();
+		b[i * Q + 2] = uniform();
+		y[i] = -2 + 5 * b[i * Q + 1] + 3 * b[i * Q + 2];
+		w[i] = 1 + uniform();
+	}
+	assert_int_equal(gram_new(&columns, y, w, fold, 1, &g, &e), 0);
+	assert_int_equal(gram_solve(g, 0, 1e-6, c, &e), 0);
+	assert_close(c[0], -2, 1e-4);
+	assert_close(c[1], 5, 1e-4);
+	assert_close(c[2], 3, 1e-4);
+	assert_int_equal(gram_solve(g, 1, 1e-6, c, &e), -ERR_DATA);
+	gram_free(g);
+}
+
+static void constrained_coefficients_never_go_below_zero(void **state)
+{
+	enum { N = 300, Q = 6 };
+	double b[N * Q], y[N], w[N], c[Q];
+	uint8_t fold[N] = {0};
+	const bool free_sign[Q] = {true, false, false, false, false, false};
+	const double penalty[Q] = {0, 1, 1, 1, 1, 1};
+	const struct columns columns = {N, Q, b, free_sign, penalty};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	srand(5);
+	for (int round = 0; round < 50; round++) {
+		struct gram *g = NULL;
+
+		for (int i = 0; i < N; i++) {
+			b[i * Q] = 1;
+			for (int j = 1; j < Q; j++)
+				b[i * Q + j] = uniform();
+			y[i] = 1 - 4 * b[i * Q + 1] + 2 * b[i * Q + 2] - b[i * Q + 3] + uniform();
+			w[i] = 1;
+		}
+		assert_int_equal(gram_new(&columns, y, w, fold, 1, &g, &e), 0);
+		assert_int_equal(gram_solve(g, 0, 1e-3, c, &e), 0);
+		for (int j = 1; j < Q; j++)
+			assert_true(c[j] >= 0);
+		assert_close(c[1], 0, 0);
+		/* Optimality: with c[1] held at 0, moving any coefficient raises the error. */
+		for (int j = 0; j < Q; j++) {
+			for (double step = -1e-3; step <= 1e-3; step += 2e-3) {
+				double before = 0, after = 0;
+
+				if (j && c[j] + step < 0)
+					continue;
+				for (int i = 0; i < N; i++) {
+					double r = y[i], moved;
+
+					for (int k = 0; k < Q; k++)
+						r -= c[k] * b[i * Q + k];
+					moved = r - step * b[i * Q + j];
+					before += r * r;
+					after += moved * moved;
+				}
+				assert_true(after > before - 1e-4);
+			}
+		}
+		gram_free(g);
+	}
+}
+
+static void learns_a_curve_that_bends_down(void **state)
+{
+	struct table *t = simulated(6, 200, curve);
+	struct model_set *s = trained(t, &plain);
+	const struct model *best = &s->zones[ZONE_PACKAGE].models[0];
+
+	(void)state;
+	assert_int_equal(best->family, FAMILY_PHYSICS);
+	assert_true(best->wmape < 0.02);
+	assert_true(best->coverage_90 > 0.85);
+	assert_close(s->interval_s, 1, 0);
+	assert_int_equal(s->trained_on.vcpus_max, 8);
+	model_set_free(s);
+	table_free(t);
+}
+
+static void history_is_kept_only_where_it_pays(void **state)
+{
+	struct table *lag = simulated(6, 200, lagging), *now = simulated(6, 200, curve);
+	struct model_set *a = trained(lag, &plain), *b = trained(now, &plain);
+
+	(void)state;
+	assert_true(a->zones[ZONE_PACKAGE].models[0].history);
+	assert_true(a->zones[ZONE_PACKAGE].models[0].wmape < 0.02);
+	assert_false(a->zones[ZONE_PACKAGE].models[1].history);
+	assert_true(a->zones[ZONE_PACKAGE].models[1].wmape > 0.05);
+	assert_false(b->zones[ZONE_PACKAGE].models[0].history);
+	model_set_free(a);
+	model_set_free(b);
+	table_free(lag);
+	table_free(now);
+}
+
+static void the_last_model_needs_utilization_alone(void **state)
+{
+	struct table *t = simulated(4, 100, lagging);
+	struct model_set *s = trained(t, &plain);
+	const struct zone_models *z = &s->zones[ZONE_PACKAGE];
+	const struct model *last = &z->models[z->n - 1];
+
+	(void)state;
+	assert_int_equal(last->n_used, 1);
+	assert_int_equal(s->inputs[last->used[0].input].feature, FEATURE_CPU_UTILIZATION);
+	assert_int_equal(s->inputs[last->used[0].input].op, INPUT_NOW);
+	model_set_free(s);
+	table_free(t);
+}
+
+static void the_set_predicts_what_cross_validation_promised(void **state)
+{
+	struct table *t = simulated(6, 200, lagging), *other;
+	struct model_set *s = trained(t, &plain);
+	struct stream_options o = {.inputs = s->inputs, .n_inputs = s->n_inputs, .step_s = 0.5};
+	const struct estimate_options eo = ESTIMATE_OPTIONS_INIT;
+	double x[INPUT_MAX], error = 0, label = 0;
+	struct stream *stream = NULL;
+	struct err e = ERR_INIT;
+	size_t inside = 0;
+
+	(void)state;
+	srand(99);
+	other = simulated(2, 300, lagging);
+	assert_int_equal(stream_new(&o, &stream, &e), 0);
+	for (size_t i = 0; i < other->n_rows; i++) {
+		double y = other->y_w[ZONE_PACKAGE][i];
+		struct estimate out;
+		struct row r;
+
+		table_row(other, i, &r);
+		r.dt_s = NAN;
+		stream_push(stream, &r, x);
+		model_set_estimate(s, x, &eo, &out);
+		assert_true(out.zone[ZONE_PACKAGE].valid);
+		error += fabs(zone_watts(&out.zone[ZONE_PACKAGE]) - y);
+		label += y;
+		inside += y >= out.zone[ZONE_PACKAGE].low_w && y <= out.zone[ZONE_PACKAGE].high_w;
+	}
+	assert_true(error / label < 0.02);
+	assert_true((double)inside / (double)other->n_rows > 0.85);
+	stream_free(stream);
+	model_set_free(s);
+	table_free(t);
+	table_free(other);
+}
+
+static void the_same_data_gives_the_same_model(void **state)
+{
+	struct table *t = simulated(5, 150, curve);
+	struct model_set *a = trained(t, &plain), *b = trained(t, &plain);
+
+	(void)state;
+	assert_string_equal(a->card, b->card);
+	assert_int_equal(a->n_inputs, b->n_inputs);
+	for (size_t i = 0; i < a->zones[ZONE_PACKAGE].models[0].physics.n; i++)
+		assert_close(a->zones[ZONE_PACKAGE].models[0].physics.terms[i].coefficient_w,
+			     b->zones[ZONE_PACKAGE].models[0].physics.terms[i].coefficient_w, 0);
+	model_set_free(a);
+	model_set_free(b);
+	table_free(t);
+}
+
+static void node_total_splits_off_what_is_there_without_load(void **state)
+{
+	struct table *t = simulated(5, 200, curve);
+	struct train_options o = plain;
+	struct model_set *s;
+
+	(void)state;
+	for (size_t i = 0; i < t->n_rows; i++)
+		t->y_w[ZONE_PACKAGE][i] += 30;
+	o.scope = SCOPE_NODE_TOTAL;
+	s = trained(t, &o);
+	assert_close(s->zones[ZONE_PACKAGE].models[0].idle_w, 31, 0.05);
+	model_set_free(s);
+	table_free(t);
+}
+
+static char noted[1024];
+
+static void remember(void *arg, const char *sentence)
+{
+	(void)arg;
+	snprintf(noted, sizeof(noted), "%s", sentence);
+}
+
+static void bad_data_is_told_in_one_sentence(void **state)
+{
+	struct table *t = simulated(2, 5, curve);
+	struct train_options o = plain;
+	struct model_set *s = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	o.note = remember;
+	assert_int_equal(train(t, &o, &s, &e), -ERR_DATA);
+	assert_non_null(strstr(noted, "10 labelled rows"));
+	assert_null(s);
+	table_free(t);
+
+	t = simulated(3, 50, curve);
+	for (size_t i = 0; i < t->n_rows; i++)
+		t->y_w[ZONE_PACKAGE][i] *= 1e6;
+	assert_int_equal(train(t, &o, &s, &e), -ERR_DATA);
+	assert_non_null(strstr(noted, "milliwatts"));
+	for (size_t i = 0; i < t->n_rows; i++)
+		t->y_w[ZONE_PACKAGE][i] = NAN;
+	assert_int_equal(train(t, &o, &s, &e), -ERR_DATA);
+	for (size_t i = 0; i < t->n_rows; i++) {
+		t->y_w[ZONE_PACKAGE][i] = 5;
+		t->x[FEATURE_CPU_BUSY_VCPUS][i] = t->x[FEATURE_CPU_UTILIZATION][i] = 0;
+	}
+	train(t, &o, &s, &e);
+	model_set_free(s);
+	table_free(t);
+}
+
+static void constant_labels_and_one_run_still_train(void **state)
+{
+	struct table *t = simulated(1, 120, curve);
+	struct model_set *s;
+
+	(void)state;
+	for (size_t i = 0; i < t->n_rows; i++)
+		t->y_w[ZONE_PACKAGE][i] = 5;
+	s = trained(t, &plain);
+	assert_close(s->zones[ZONE_PACKAGE].models[0].wmape, 0, 1); /* finite */
+	assert_true(s->zones[ZONE_PACKAGE].models[0].wmape < 0.05);
+	model_set_free(s);
+	table_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(least_squares_finds_known_coefficients),
+		cmocka_unit_test(constrained_coefficients_never_go_below_zero),
+		cmocka_unit_test(learns_a_curve_that_bends_down),
+		cmocka_unit_test(history_is_kept_only_where_it_pays),
+		cmocka_unit_test(the_last_model_needs_utilization_alone),
+		cmocka_unit_test(the_set_predicts_what_cross_validation_promised),
+		cmocka_unit_test(the_same_data_gives_the_same_model),
+		cmocka_unit_test(node_total_splits_off_what_is_there_without_load),
+		cmocka_unit_test(bad_data_is_told_in_one_sentence),
+		cmocka_unit_test(constant_labels_and_one_run_still_train),
+	};
+
+	return run_unit(tests);
+}
