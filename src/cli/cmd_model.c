@@ -1,11 +1,387 @@
 // SPDX-License-Identifier: Apache-2.0
+/* vmwatts model: keys, signatures and installed bundles. One table row per verb. */
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "bundle/bundle.h"
+#include "bundle/minisign.h"
+#include "cli/cli.h"
 #include "cli/commands.h"
+
+#define MODEL_PATH   "/var/lib/kepler/vm-models/"
+#define TRUSTED_KEYS "/etc/kepler/vm-model-keys/"
+
+/* Options shared by the verbs that verify something. */
+struct trust_arguments {
+	const char *trust, *trusted_keys, *model_path;
+	bool json, allow_older;
+};
+
+static int load_trust(const struct trust_arguments *a, struct trust **ret, struct err *e)
+{
+	return a->trust ? trust_load_file(a->trust, ret, e)
+			: trust_load_directory(a->trusted_keys, ret, e);
+}
+
+static int one_word(const struct string_list *rest, const char *what, struct err *e)
+{
+	if (rest->n != 1)
+		return err_set(e, -ERR_USAGE, "%s needs exactly one bundle, %zu were given", what,
+			       rest->n);
+	return 0;
+}
+
+/* ---- keygen ---- */
+
+static int keygen(const char *out, struct err *e)
+{
+	char key_path[PATH_MAX], pub_path[PATH_MAX], id[MINISIGN_KEY_ID];
+	struct secret_key secret;
+	struct public_key public;
+	int r;
+
+	if (!out)
+		return err_set(e, -ERR_USAGE, "--out K is needed: writes K.key and K.pub");
+	if (snprintf(key_path, PATH_MAX, "%s.key", out) >= PATH_MAX ||
+	    snprintf(pub_path, PATH_MAX, "%s.pub", out) >= PATH_MAX)
+		return err_set(e, -ENAMETOOLONG, "--out: path too long");
+	r = minisign_keygen(&secret, &public, e);
+	if (r == 0 && access(pub_path, F_OK) == 0)
+		r = err_set(e, -EEXIST, "%s exists: remove it or choose another name", pub_path);
+	if (r == 0)
+		r = secret_key_write(&secret, key_path, e);
+	if (r == 0)
+		r = public_key_write(&public, pub_path, e);
+	secret_key_wipe(&secret);
+	if (r < 0)
+		return r;
+	key_id_text(public.id, id);
+	printf("%s (secret, keep it), %s (install it in %s where bundles are served); key %s\n",
+	       key_path, pub_path, TRUSTED_KEYS, id);
+	return 0;
+}
+
+static int cmd_keygen(int argc, char **argv)
+{
+	static const struct command_help help = {
+		.usage = "model keygen --out K",
+		.about = "Make a signing key: K.key (secret, mode 0600, unencrypted) and K.pub, "
+			 "both in\n"
+			 "minisign's format.",
+	};
+	const char *out = NULL;
+	const struct option_spec options[] = {
+		{"out", "K", OPTION_STRING, &out, "path and name without .key"},
+	};
+	struct err e = ERR_INIT;
+	int code = cli_parse(argc, argv, &help, options, array_size(options), NULL);
+
+	if (code >= 0)
+		return code;
+	return keygen(out, &e) < 0 ? cli_fail("model keygen", &e) : 0;
+}
+
+/* ---- sign ---- */
+
+static int sign(const char *bundle, const char *key_path, struct err *e)
+{
+	autofree char *data = NULL;
+	struct model_set *s = NULL;
+	struct text sig = {0};
+	struct secret_key key;
+	char path[PATH_MAX], comment[200];
+	size_t len;
+	int r;
+
+	if (!key_path)
+		return err_set(e, -ERR_USAGE, "--sign-key K.key is needed");
+	r = file_read(bundle, BUNDLE_MAX_BYTES, false, &data, &len, e);
+	if (r == 0 && bundle_parse(data, len, &s, e) < 0)
+		r = err_prefix(e, "%s", bundle);
+	if (r == 0)
+		r = secret_key_read(key_path, &key, e);
+	if (r < 0) {
+		model_set_free(s);
+		return r;
+	}
+	snprintf(comment, sizeof(comment), "%s %s sequence:%lld", s->name, s->version,
+		 (long long)s->sequence);
+	snprintf(path, sizeof(path), "%s.minisig", bundle);
+	r = minisign_sign(data, len, &key, comment, &sig, e);
+	if (r == 0)
+		r = file_replace(path, 0600, sig.s, sig.len, e);
+	secret_key_wipe(&key);
+	text_release(&sig);
+	model_set_free(s);
+	return r;
+}
+
+static int cmd_sign(int argc, char **argv)
+{
+	static const struct command_help help = {
+		.usage = "model sign BUNDLE --sign-key K.key",
+		.about = "Sign a bundle again, with another key: writes BUNDLE.minisig.",
+	};
+	const char *key = NULL;
+	struct string_list rest = {0};
+	const struct option_spec options[] = {
+		{"sign-key", "K.key", OPTION_STRING, &key, "secret key (vmwatts model keygen)"},
+	};
+	struct err e = ERR_INIT;
+	int code = cli_parse(argc, argv, &help, options, array_size(options), &rest);
+
+	if (code >= 0)
+		return code;
+	if (one_word(&rest, "sign", &e) < 0 || sign(rest.items[0], key, &e) < 0)
+		return cli_fail("model sign", &e);
+	return 0;
+}
+
+/* ---- verify, inspect, install, list ---- */
+
+static int verify(const struct trust_arguments *a, const struct string_list *rest, struct err *e)
+{
+	struct trust *t = NULL;
+	struct model_set *s = NULL;
+	char key[MINISIGN_KEY_ID];
+	int r = one_word(rest, "verify", e);
+
+	if (r == 0)
+		r = load_trust(a, &t, e);
+	if (r == 0)
+		r = bundle_load(rest->items[0], t, &s, key, e);
+	if (r == 0)
+		printf("%s: %s %s, sequence %lld, signed by key %s\n", rest->items[0], s->name,
+		       s->version, (long long)s->sequence, key);
+	model_set_free(s);
+	trust_free(t);
+	return r;
+}
+
+static void date_text(int64_t t_s, char *buf, size_t size)
+{
+	time_t t = (time_t)t_s;
+	struct tm tm;
+
+	if (!t_s || !gmtime_r(&t, &tm) || !strftime(buf, size, "%Y-%m-%d %H:%M:%S UTC", &tm))
+		snprintf(buf, size, "%s", "never");
+}
+
+static void inspect_model(enum zone z, const struct model *m)
+{
+	printf("  %-9s %-8s %-6s %-8s %8llu %6u %9.1f %9.3g %9.1f\n", zone_name(z),
+	       family_name(m->family), tier_name(m->tier), m->history ? "yes" : "no",
+	       (unsigned long long)m->rows, m->groups, 100 * m->wmape, m->mae_w,
+	       100 * m->coverage_90);
+}
+
+static void inspect_text(const struct model_set *s, const char *key)
+{
+	const struct applicability *a = &s->trained_on;
+	char created[64], expires[64];
+
+	date_text(s->created_s, created, sizeof(created));
+	date_text(s->expires_s, expires, sizeof(expires));
+	printf("%s %s\n", s->name, s->version);
+	printf("  sequence    %lld\n  signed by   %s\n", (long long)s->sequence, key);
+	printf("  created     %s\n  expires     %s\n", created, expires);
+	printf("  scope       %s\n", scope_name(s->scope));
+	printf("  interval    %g s, averaged over %g s\n", s->interval_s, s->window_s);
+	printf("  trained on  %s%s%u to %u vCPUs\n", a->cpu_model, a->cpu_model[0] ? ", " : "",
+	       a->vcpus_min, a->vcpus_max);
+	printf("  inputs      %zu\n\n", s->n_inputs);
+	printf("  %-9s %-8s %-6s %-8s %8s %6s %9s %9s %9s\n", "zone", "family", "tier", "history",
+	       "rows", "groups", "wMAPE %", "MAE W", "in 90 % %");
+	zone_foreach (z) {
+		for (size_t i = 0; i < s->zones[z].n; i++)
+			inspect_model(z, &s->zones[z].models[i]);
+	}
+	printf("\n  Figures are for rows left out of training. --json prints the whole card.\n");
+}
+
+static void inspect_json(const struct model_set *s, const char *key)
+{
+	struct text t = {0};
+
+	text_add(&t, "{\"name\":");
+	text_json_string(&t, s->name);
+	text_add(&t, ",\"version\":");
+	text_json_string(&t, s->version);
+	text_printf(&t,
+		    ",\"sequence\":%lld,\"key\":\"%s\",\"created\":%lld,\"expires\":%lld,"
+		    "\"scope\":\"%s\",\"vcpus_min\":%u,\"vcpus_max\":%u,\"interval_s\":",
+		    (long long)s->sequence, key, (long long)s->created_s, (long long)s->expires_s,
+		    scope_name(s->scope), s->trained_on.vcpus_min, s->trained_on.vcpus_max);
+	text_json_number(&t, s->interval_s);
+	text_add(&t, ",\"window_s\":");
+	text_json_number(&t, s->window_s);
+	text_add(&t, ",\"cpu_model\":");
+	text_json_string(&t, s->trained_on.cpu_model);
+	text_printf(&t, ",\"card\":%s}", s->card ? s->card : "null");
+	if (!t.failed)
+		puts(t.s);
+	text_release(&t);
+}
+
+static int inspect(const struct trust_arguments *a, const struct string_list *rest, struct err *e)
+{
+	struct trust *t = NULL;
+	struct model_set *s = NULL;
+	char key[MINISIGN_KEY_ID];
+	int r = one_word(rest, "inspect", e);
+
+	if (r == 0)
+		r = load_trust(a, &t, e);
+	if (r == 0)
+		r = bundle_load(rest->items[0], t, &s, key, e);
+	if (r == 0 && a->json)
+		inspect_json(s, key);
+	else if (r == 0)
+		inspect_text(s, key);
+	model_set_free(s);
+	trust_free(t);
+	return r;
+}
+
+static int install(const struct trust_arguments *a, const struct string_list *rest, struct err *e)
+{
+	struct trust *t = NULL;
+	char path[PATH_MAX];
+	int r = one_word(rest, "install", e);
+
+	if (r == 0)
+		r = load_trust(a, &t, e);
+	if (r == 0)
+		r = store_install(a->model_path, rest->items[0], t, (int64_t)time(NULL),
+				  a->allow_older, path, e);
+	if (r == 0)
+		printf("%s installed and active; a running agent takes it on SIGHUP\n", path);
+	trust_free(t);
+	return r;
+}
+
+static void list_entry(const struct store_entry *entry, bool json, bool first)
+{
+	struct text t = {0};
+
+	if (!json && entry->set)
+		printf("%s %-32s %-16s sequence %lld, key %s\n", entry->current ? "*" : " ",
+		       entry->file, entry->set->version, (long long)entry->set->sequence,
+		       entry->key_id);
+	else if (!json)
+		printf("! %-32s refused: %s\n", entry->file, entry->why.msg);
+	if (!json)
+		return;
+	text_add(&t, first ? "{\"file\":" : ",{\"file\":");
+	text_json_string(&t, entry->file);
+	text_printf(&t, ",\"active\":%s", entry->current ? "true" : "false");
+	if (entry->set) {
+		text_add(&t, ",\"name\":");
+		text_json_string(&t, entry->set->name);
+		text_add(&t, ",\"version\":");
+		text_json_string(&t, entry->set->version);
+		text_printf(&t, ",\"sequence\":%lld}", (long long)entry->set->sequence);
+	} else {
+		text_add(&t, ",\"refused\":");
+		text_json_string(&t, entry->why.msg);
+		text_add(&t, "}");
+	}
+	if (!t.failed)
+		fputs(t.s, stdout);
+	text_release(&t);
+}
+
+static int list(const struct trust_arguments *a, const struct string_list *rest, struct err *e)
+{
+	struct store_entry *entries = NULL;
+	struct trust *t = NULL;
+	size_t n = 0;
+	int r = rest->n ? err_set(e, -ERR_USAGE, "list takes no bundle") : load_trust(a, &t, e);
+
+	if (r == 0)
+		r = store_list(a->model_path, t, &entries, &n, e);
+	if (r == 0 && a->json)
+		fputs("[", stdout);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		list_entry(&entries[i], a->json, i == 0);
+	if (r == 0 && a->json)
+		puts("]");
+	store_list_free(entries, n);
+	trust_free(t);
+	return r;
+}
+
+struct trusting_verb {
+	const char *name;
+	int (*run)(const struct trust_arguments *a, const struct string_list *rest, struct err *e);
+	struct command_help help;
+};
+
+static const struct trusting_verb trusting_verbs[] = {
+	{"verify",
+	 verify,
+	 {.usage = "model verify BUNDLE [--trust K.pub]",
+	  .about = "Check signature and contents. Exit code 0, or 1 with the reason."}},
+	{"inspect",
+	 inspect,
+	 {.usage = "model inspect BUNDLE [--trust K.pub] [--json]",
+	  .about = "Verify a bundle and print its card: data, accuracy, features."}},
+	{"install",
+	 install,
+	 {.usage = "model install BUNDLE [--trust K.pub] [--model-path DIR] [--allow-older]",
+	  .about = "Verify a bundle, put it into the store as NAME-VERSION.vmw and activate it."}},
+	{"list",
+	 list,
+	 {.usage = "model list [--model-path DIR] [--json]",
+	  .about = "The bundles of the store; * is the active one."}},
+};
+
+static int cmd_trusting(int argc, char **argv)
+{
+	struct trust_arguments a = {.trusted_keys = TRUSTED_KEYS, .model_path = MODEL_PATH};
+	struct string_list rest = {0};
+	const struct option_spec options[] = {
+		{"trust", "K.pub", OPTION_STRING, &a.trust, "the one public key to trust"},
+		{"trusted-keys", "DIR", OPTION_STRING, &a.trusted_keys,
+		 "directory of trusted keys (" TRUSTED_KEYS ")"},
+		{"model-path", "DIR", OPTION_STRING, &a.model_path, "the store (" MODEL_PATH ")"},
+		{"allow-older", NULL, OPTION_FLAG, &a.allow_older,
+		 "install a lower sequence than the one served"},
+		{"json", NULL, OPTION_FLAG, &a.json, "print JSON"},
+	};
+	const struct trusting_verb *verb = trusting_verbs;
+	struct err e = ERR_INIT;
+	char name[64];
+	int code;
+
+	while (strcmp(verb->name, argv[0]) != 0)
+		verb++;
+	code = cli_parse(argc, argv, &verb->help, options, array_size(options), &rest);
+	if (code >= 0)
+		return code;
+	snprintf(name, sizeof(name), "model %s", verb->name);
+	return verb->run(&a, &rest, &e) < 0 ? cli_fail(name, &e) : 0;
+}
+
+static const struct command verbs[] = {
+	{"keygen", "make a signing key", cmd_keygen, NULL},
+	{"sign", "sign a bundle with another key", cmd_sign, NULL},
+	{"verify", "check a bundle's signature and contents", cmd_trusting, NULL},
+	{"inspect", "print a bundle's card", cmd_trusting, NULL},
+	{"install", "put a bundle into the store and activate it", cmd_trusting, NULL},
+	{"list", "the bundles of the store", cmd_trusting, NULL},
+};
 
 int cmd_model(int argc, char **argv)
 {
-	(void)argc;
-	fprintf(stderr, "vmwatts %s: not built yet\n", argv[0]);
-	return 1;
+	return cli_main(argc, argv, "vmwatts model", verbs, array_size(verbs));
 }

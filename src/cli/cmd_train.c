@@ -1,11 +1,241 @@
 // SPDX-License-Identifier: Apache-2.0
+/* vmwatts train: dataset files -> a signed bundle. */
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "align/dataset.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/parse.h"
+#include "base/text.h"
+#include "bundle/bundle.h"
+#include "bundle/minisign.h"
+#include "cli/cli.h"
 #include "cli/commands.h"
+#include "train/train.h"
+
+#define MAX_SIZE_DEFAULT (900u << 10)
+
+struct arguments {
+	struct string_list datasets;
+	const char *out, *name, *version, *family, *scope, *sign_key, *max_size, *uncore;
+	long long sequence;
+	bool stateless, json;
+};
+
+static const struct command_help help = {
+	.usage = "train --dataset D.db... --out FILE.vmw --sign-key K.key [options]",
+	.about =
+		"Train a model per zone on recordings and write a signed bundle. Which family, "
+		"which\n"
+		"features and whether history pays is chosen by cross-validation that leaves "
+		"whole\n"
+		"groups (runs) and the end of the recording out; the reasons go on the model card\n"
+		"(vmwatts model inspect).",
+	.example = "  vmwatts dataset import --joined runs/*.csv --out D.db\n"
+		   "  vmwatts model keygen --out K\n"
+		   "  vmwatts train --dataset D.db --out model.vmw --sign-key K.key",
+};
+
+static void show_progress(void *arg, double done, const char *what)
+{
+	char text[64];
+
+	(void)arg;
+	snprintf(text, sizeof(text), "training %-8s", what);
+	cli_progress(text, done);
+}
+
+static void show_note(void *arg, const char *sentence)
+{
+	(void)arg;
+	fprintf(stderr, "vmwatts train: note: %s\n", sentence);
+}
+
+/* SOURCE_DATE_EPOCH where it is set, so that the same input gives the same bytes. */
+static int64_t creation_time(void)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	int64_t t;
+
+	return epoch && parse_i64(epoch, &t) == 0 ? t : (int64_t)time(NULL);
+}
+
+static int check_arguments(struct arguments *a, struct train_options *o, uint64_t *ret_max_size,
+			   struct err *e)
+{
+	int scope = a->scope ? scope_find(a->scope) : SCOPE_VM_ACTIVE;
+
+	if (!a->datasets.n || !a->out || !a->sign_key)
+		return err_set(
+			e, -ERR_USAGE,
+			"--dataset, --out and --sign-key are needed (see vmwatts train --help)");
+	if (scope < 0)
+		return err_set(e, -ERR_USAGE,
+			       "--scope %s: vm_active, node_total or platform are allowed",
+			       a->scope);
+	o->family = -1;
+	if (a->family && strcmp(a->family, "auto") != 0) {
+		o->family = family_find(a->family);
+		if (o->family < 0)
+			return err_set(e, -ERR_USAGE,
+				       "--family %s: auto, linear or physics are allowed",
+				       a->family);
+	}
+	if (strcmp(a->uncore, "pp1") != 0 && strcmp(a->uncore, "package_minus_core") != 0)
+		return err_set(e, -ERR_USAGE, "--uncore %s: pp1 or package_minus_core are allowed",
+			       a->uncore);
+	*ret_max_size = MAX_SIZE_DEFAULT;
+	if (a->max_size && (parse_size(a->max_size, ret_max_size) < 0 || *ret_max_size < 1024))
+		return err_set(e, -ERR_USAGE, "--max-size %s: a size such as 900K is needed",
+			       a->max_size);
+	o->name = a->name;
+	o->version = a->version;
+	o->created_s = creation_time();
+	o->sequence = a->sequence >= 0 ? a->sequence : o->created_s;
+	o->scope = (enum scope)scope;
+	o->no_history = a->stateless;
+	o->uncore_definition = a->uncore;
+	o->progress = show_progress;
+	o->note = show_note;
+	return 0;
+}
+
+static int load_datasets(const struct string_list *paths, struct table **ret, struct err *e)
+{
+	struct table *all = NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < paths->n; i++) {
+		struct dataset *d;
+		struct table *t = NULL;
+
+		r = dataset_open(paths->items[i], DATASET_READ, &d, e);
+		if (r < 0)
+			break;
+		r = dataset_load(d, &t, e);
+		dataset_close(d);
+		if (r == 0)
+			r = table_append(&all, t, e);
+	}
+	if (r == 0 && (!all || !all->n_rows))
+		r = err_set(e, -ERR_DATA, "%s: no rows", paths->items[0]);
+	if (r < 0) {
+		table_free(all);
+		return r;
+	}
+	*ret = all;
+	return 0;
+}
+
+/* Write OUT and OUT.minisig. */
+static int write_signed(const struct model_set *s, const char *out, const struct secret_key *key,
+			uint64_t max_size, size_t *ret_len, struct err *e)
+{
+	struct byte_writer w = {0};
+	struct text sig = {0};
+	char sig_path[PATH_MAX], comment[200];
+	int r = bundle_write(s, &w, e);
+
+	snprintf(sig_path, sizeof(sig_path), "%s.minisig", out);
+	snprintf(comment, sizeof(comment), "%s %s sequence:%lld", s->name, s->version,
+		 (long long)s->sequence);
+	if (r == 0 && w.len > max_size)
+		r = err_set(e, -EFBIG, "the bundle has %zu bytes, --max-size allows %llu", w.len,
+			    (unsigned long long)max_size);
+	if (r == 0)
+		r = minisign_sign(w.data, w.len, key, comment, &sig, e);
+	if (r == 0)
+		r = file_replace(out, 0600, w.data, w.len, e);
+	if (r == 0)
+		r = file_replace(sig_path, 0600, sig.s, sig.len, e);
+	*ret_len = w.len;
+	byte_writer_release(&w);
+	text_release(&sig);
+	return r;
+}
+
+static void print_table(const struct model_set *s, const char *out, size_t len)
+{
+	printf("%-9s %-8s %-6s %-8s %9s %8s %9s\n", "zone", "family", "tier", "history", "wMAPE %",
+	       "MAE W", "in 90 % %");
+	zone_foreach (z) {
+		for (size_t i = 0; i < s->zones[z].n; i++) {
+			const struct model *m = &s->zones[z].models[i];
+
+			printf("%-9s %-8s %-6s %-8s %9.1f %8.3g %9.1f\n", zone_name(z),
+			       family_name(m->family), tier_name(m->tier),
+			       m->history ? "yes" : "no", 100 * m->wmape, m->mae_w,
+			       100 * m->coverage_90);
+		}
+	}
+	printf("%s: %zu bytes, %s %s, sequence %lld (figures: rows left out of training)\n", out,
+	       len, s->name, s->version, (long long)s->sequence);
+}
+
+static int run(struct arguments *a, struct err *e)
+{
+	struct train_options o = {0};
+	struct secret_key key;
+	struct table *t = NULL;
+	struct model_set *s = NULL;
+	uint64_t max_size;
+	size_t len = 0;
+	int r = check_arguments(a, &o, &max_size, e);
+
+	/* The key first: nobody should wait for a training that cannot be signed. */
+	if (r == 0)
+		r = secret_key_read(a->sign_key, &key, e);
+	if (r < 0)
+		return r;
+	r = load_datasets(&a->datasets, &t, e);
+	if (r == 0)
+		r = train(t, &o, &s, e);
+	if (r == 0)
+		r = write_signed(s, a->out, &key, max_size, &len, e);
+	if (r == 0 && a->json)
+		printf("{\"bundle\":\"%s\",\"bytes\":%zu,\"name\":\"%s\",\"version\":\"%s\","
+		       "\"sequence\":%lld,\"card\":%s}\n",
+		       a->out, len, s->name, s->version, (long long)s->sequence, s->card);
+	else if (r == 0)
+		print_table(s, a->out, len);
+	secret_key_wipe(&key);
+	model_set_free(s);
+	table_free(t);
+	return r;
+}
 
 int cmd_train(int argc, char **argv)
 {
-	(void)argc;
-	fprintf(stderr, "vmwatts %s: not built yet\n", argv[0]);
-	return 1;
+	struct arguments a = {
+		.name = "vmwatts", .version = "1.0.0", .uncore = "pp1", .sequence = -1};
+	const struct option_spec options[] = {
+		{"dataset", "D.db...", OPTION_LIST, &a.datasets, "dataset files (vmwatts dataset)"},
+		{"out", "FILE.vmw", OPTION_STRING, &a.out, "bundle to write; FILE.vmw.minisig too"},
+		{"sign-key", "K.key", OPTION_STRING, &a.sign_key,
+		 "secret key (vmwatts model keygen)"},
+		{"name", "NAME", OPTION_STRING, &a.name, "the bundle's name (vmwatts)"},
+		{"version", "V", OPTION_STRING, &a.version, "its version (1.0.0)"},
+		{"sequence", "N", OPTION_INT, &a.sequence, "orders versions (the time now)"},
+		{"family", "F", OPTION_STRING, &a.family, "auto, linear or physics (auto)"},
+		{"scope", "S", OPTION_STRING, &a.scope,
+		 "what the labels mean: vm_active, node_total or platform (vm_active)"},
+		{"uncore", "D", OPTION_STRING, &a.uncore,
+		 "what the uncore label is: pp1 or package_minus_core (pp1)"},
+		{"stateless", NULL, OPTION_FLAG, &a.stateless, "use no history"},
+		{"max-size", "SIZE", OPTION_STRING, &a.max_size, "largest bundle (900K)"},
+		{"json", NULL, OPTION_FLAG, &a.json, "print the model card as JSON"},
+	};
+	struct err e = ERR_INIT;
+	int code = cli_parse(argc, argv, &help, options, array_size(options), NULL);
+
+	if (code >= 0)
+		return code;
+	return run(&a, &e) < 0 ? cli_fail("train", &e) : 0;
 }

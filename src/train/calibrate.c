@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Conformal calibration: see calibrate.h. */
+#include "train/calibrate.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+
+#define LEVEL	     0.9
+#define LEVEL_MAX    0.995
+#define BAND_ROWS    60 /* a band with fewer rows is none */
+#define SCALE_SHARE  0.2
+#define QUANTILE_MIN 1e-3
+
+static const double band_edges[] = {0.33, 0.67, 0.90};
+
+struct scored {
+	const struct design *d;
+	const double *predicted_w, *y;
+	double scale_w, level;
+	double *values; /* scratch, n */
+};
+
+static bool has(const struct scored *s, size_t i)
+{
+	return isfinite(s->predicted_w[i]) && isfinite(s->y[i]);
+}
+
+static unsigned band_of(const struct interval *v, double watts)
+{
+	unsigned band = 0;
+
+	while (band + 1 < v->n_bands && watts > v->upto_w[band])
+		band++;
+	return band;
+}
+
+static double score(const struct scored *s, size_t i)
+{
+	return fabs(s->y[i] - s->predicted_w[i]) / fmax(s->predicted_w[i], s->scale_w);
+}
+
+/* Edges of the bands over all estimates. */
+static void choose_bands(struct scored *s, struct interval *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->d->n; i++) {
+		if (has(s, i))
+			s->values[n++] = s->predicted_w[i];
+	}
+	v->n_bands = 1;
+	if (n / 10 >= BAND_ROWS) {
+		for (size_t b = 0; b < array_size(band_edges); b++)
+			v->upto_w[b] = quantile_of(s->values, n, band_edges[b]);
+		v->n_bands = array_size(band_edges) + 1;
+	}
+	v->upto_w[v->n_bands - 1] = quantile_of(s->values, n, 1);
+}
+
+/* Quantile of each band's scores over the rows outside fold `without` (-1: all). */
+static void fit_bands(struct scored *s, int without, struct interval *v)
+{
+	for (unsigned b = 0; b < v->n_bands; b++) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < s->d->n; i++) {
+			if (has(s, i) && s->d->fold[i] != without &&
+			    band_of(v, s->predicted_w[i]) == b)
+				s->values[n++] = score(s, i);
+		}
+		/* The finite-sample correction: ceil((n + 1) level) / n. */
+		v->quantile[b] =
+			n ? quantile_of(s->values, n,
+					fmin(ceil((double)(n + 1) * s->level) / (double)n, 1))
+			  : 1;
+		v->quantile[b] = fmax(v->quantile[b], QUANTILE_MIN);
+	}
+}
+
+static double measure_coverage(struct scored *s, struct interval v)
+{
+	size_t inside = 0, rows = 0;
+
+	for (size_t k = 0; k < s->d->n_folds; k++) {
+		fit_bands(s, (int)k, &v);
+		for (size_t i = 0; i < s->d->n; i++) {
+			if (s->d->fold[i] != k || !has(s, i))
+				continue;
+			rows++;
+			inside += score(s, i) <= v.quantile[band_of(&v, s->predicted_w[i])];
+		}
+	}
+	return rows ? (double)inside / (double)rows : NAN;
+}
+
+int calibrate(const struct design *d, const double *predicted_w, const double *y,
+	      struct calibration *ret, struct err *e)
+{
+	autofree double *values = calloc(d->n + 1, sizeof(double));
+	struct scored s = {.d = d, .predicted_w = predicted_w, .y = y, .values = values};
+	struct calibration c = {0};
+	double sum = 0;
+	size_t rows = 0;
+
+	if (!values)
+		return err_nomem(e);
+	for (size_t i = 0; i < d->n; i++) {
+		if (!has(&s, i))
+			continue;
+		sum += fabs(y[i]);
+		rows++;
+	}
+	if (!rows)
+		return err_set(e, -ERR_DATA, "no left-out prediction to calibrate intervals with");
+	s.scale_w = fmax(SCALE_SHARE * sum / (double)rows, 1e-3);
+	s.level = LEVEL;
+	if (d->table->n_groups > 1)
+		s.level = fmin(LEVEL * (1 + 1 / (double)d->table->n_groups), LEVEL_MAX);
+	c.interval.scale_w = s.scale_w;
+	choose_bands(&s, &c.interval);
+	c.coverage_90 = measure_coverage(&s, c.interval);
+	fit_bands(&s, -1, &c.interval);
+	*ret = c;
+	return 0;
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The model card as JSON: see card.h. */
+#include "train/card.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/text.h"
+
+void card_try(struct card *card, enum zone z, const struct candidate_kind *kind,
+	      const struct crossval *v)
+{
+	if (card->n[z] == TRIED_MAX)
+		return;
+	card->tries[z][card->n[z]++] = (struct card_try){.kind = *kind,
+							 .wmape = v->wmape,
+							 .tail_wmape = v->tail_wmape,
+							 .weight_power = v->weight_power,
+							 .ridge = v->ridge};
+}
+
+void card_choose(struct card *card, enum zone z, const struct candidate_kind *kind)
+{
+	for (size_t i = 0; i < card->n[z]; i++) {
+		const struct candidate_kind *k = &card->tries[z][i].kind;
+
+		if (k->family == kind->family && k->tier == kind->tier &&
+		    k->history == kind->history && k->utilization_only == kind->utilization_only)
+			card->tries[z][i].chosen = true;
+	}
+}
+
+static void number(struct text *t, const char *key, double value)
+{
+	text_printf(t, "\"%s\":", key);
+	if (isfinite(value))
+		text_number_digits(t, value, 6);
+	else
+		text_add(t, "null");
+}
+
+static void write_tries(struct text *t, const struct card *card, enum zone z)
+{
+	text_add(t, "\"tried\":[");
+	for (size_t i = 0; i < card->n[z]; i++) {
+		const struct card_try *a = &card->tries[z][i];
+		char name[64];
+
+		text_printf(t, "%s{\"model\":\"%s\",", i ? "," : "",
+			    candidate_name(&a->kind, name));
+		number(t, "wmape_left_out", a->wmape);
+		text_add(t, ",");
+		number(t, "wmape_last_fifth", a->tail_wmape);
+		text_add(t, ",");
+		number(t, "weight_power", a->weight_power);
+		text_add(t, ",");
+		number(t, "ridge", a->ridge);
+		text_printf(t, ",\"chosen\":%s}", a->chosen ? "true" : "false");
+	}
+	text_add(t, "]");
+}
+
+static void write_models(struct text *t, const struct model_set *s, enum zone z)
+{
+	text_add(t, "\"models\":[");
+	for (size_t i = 0; i < s->zones[z].n; i++) {
+		const struct model *m = &s->zones[z].models[i];
+
+		text_printf(t,
+			    "%s{\"family\":\"%s\",\"tier\":\"%s\",\"history\":%s,\"rows\":%llu,"
+			    "\"groups\":%u,",
+			    i ? "," : "", family_name(m->family), tier_name(m->tier),
+			    m->history ? "true" : "false", (unsigned long long)m->rows, m->groups);
+		number(t, "mae_watts", m->mae_w);
+		text_add(t, ",");
+		number(t, "wmape", m->wmape);
+		text_add(t, ",");
+		number(t, "coverage_90", m->coverage_90);
+		text_add(t, ",\"features\":[");
+		for (size_t k = 0; k < m->n_used; k++) {
+			const struct input *in = &s->inputs[m->used[k].input];
+
+			text_printf(t, "%s\"%s", k ? "," : "", feature_info(in->feature)->name);
+			if (in->op != INPUT_NOW)
+				text_printf(t, " %s %gs", in->op == INPUT_LAG ? "lag" : "mean",
+					    in->seconds);
+			text_add(t, "\"");
+		}
+		text_add(t, "]}");
+	}
+	text_add(t, "]");
+}
+
+int card_write(const struct card *card, const struct model_set *s, const struct design *d,
+	       char **ret, struct err *e)
+{
+	const struct table *table = d->table;
+	struct text t = {0};
+	double from = INFINITY, to = -INFINITY;
+	bool first = true;
+
+	for (size_t i = 0; i < table->n_rows; i++) {
+		from = fmin(from, table->t_s[i]);
+		to = fmax(to, table->t_s[i]);
+	}
+	text_printf(&t, "{\"data\":{\"runs\":%zu,\"groups\":%zu,\"rows\":%zu,\"ordered\":%s,",
+		    table->n_runs, table->n_groups, table->n_rows, d->ordered ? "true" : "false");
+	number(&t, "interval_s", s->interval_s);
+	text_add(&t, ",");
+	number(&t, "window_s", s->window_s);
+	text_printf(&t, ",\"from_s\":%.0f,\"to_s\":%.0f},", from, to);
+	text_printf(
+		&t,
+		"\"method\":{\"folds\":%zu,\"fold\":\"%s\",\"choice\":\"lowest mean of wMAPE on "
+		"left-out folds and on the last fifth of time\"},\"zones\":{",
+		d->n_folds, d->folds);
+	zone_foreach (z) {
+		if (!s->zones[z].n)
+			continue;
+		text_printf(&t, "%s\"%s\":{", first ? "" : ",", zone_name(z));
+		write_models(&t, s, z);
+		text_add(&t, ",");
+		write_tries(&t, card, z);
+		text_add(&t, "}");
+		first = false;
+	}
+	text_add(&t, "}}");
+	if (t.failed) {
+		text_release(&t);
+		return err_nomem(e);
+	}
+	*ret = t.s;
+	return 0;
+}

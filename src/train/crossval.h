@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TRAIN_CROSSVAL_H
+#define TRAIN_CROSSVAL_H
+
+/*
+ * Cross-validation of one candidate on one zone's label: the hyper-parameters
+ * that predict left-out rows best, and what they predict there.
+ *
+ * Two views are averaged: folds that leave groups out (blocks of time when
+ * there is one group), and the last fifth of the recording left out.
+ */
+
+#include "train/candidate.h"
+
+struct crossval {
+	double weight_power, ridge;	 /* rows weigh 1 / max(y, 5 % of the largest) ^ power */
+	double wmape, tail_wmape, score; /* score: their mean */
+	double mae_w;
+	size_t rows;
+	double floor_w, max_w; /* estimates are clamped to these */
+	double *predicted_w;   /* by row: from folds without it; NaN where none */
+	double *coefficients;  /* q, from all rows */
+};
+
+/* Rows that count: label finite, candidate's inputs present. ERR_DATA with under 10 of them. */
+int crossval_run(const struct candidate *c, const double *y, struct crossval *ret, struct err *e);
+void crossval_release(struct crossval *v);
+
+#endif

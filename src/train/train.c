@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The choice of models per zone and tier: see train.h. */
+#include "train/train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "train/calibrate.h"
+#include "train/candidate.h"
+#include "train/card.h"
+#include "train/crossval.h"
+#include "train/design.h"
+
+#define HISTORY_GAIN 0.98 /* history must lower the score by 2 % to be worth its state */
+#define ZONE_ROWS    20	  /* fewer labelled rows are no training set */
+#define IDLE_SHARE   0.3  /* a vm_active label whose smallest is this share of its largest is odd */
+
+/* One fitted candidate. */
+struct fit {
+	struct candidate *c; /* borrowed from the trainer's list */
+	struct crossval v;
+};
+
+struct trainer {
+	const struct train_options *o;
+	const struct design *d;
+	struct candidate *candidates[TRIED_MAX];
+	size_t n_candidates;
+	struct model_set *set;
+	struct card card;
+	size_t done, total;
+};
+
+static void note(const struct trainer *t, const char *sentence)
+{
+	if (t->o->note)
+		t->o->note(t->o->arg, sentence);
+}
+
+static void progress(struct trainer *t, const char *what)
+{
+	if (t->o->progress)
+		t->o->progress(t->o->arg, (double)t->done / (double)t->total, what);
+}
+
+/* ---- candidates ---- */
+
+static int add_candidate(struct trainer *t, struct candidate_kind kind, struct err *e)
+{
+	struct candidate *c;
+	int r;
+
+	if (t->n_candidates == TRIED_MAX)
+		return 0;
+	r = candidate_new(t->d, &kind, &c, e);
+	if (r == 0 && c)
+		t->candidates[t->n_candidates++] = c;
+	return r;
+}
+
+/* Best tier first, history before stateless, and utilization alone at the end. */
+static int make_candidates(struct trainer *t, struct err *e)
+{
+	for (int tier = TIER_PMU; tier >= TIER_OS; tier--) {
+		for (int history = 1; history >= 0; history--) {
+			for (int f = 0; f < FAMILY_COUNT; f++) {
+				struct candidate_kind kind = {(enum family)f, (enum tier)tier,
+							      history, false};
+				int r = 0;
+
+				if (t->o->family < 0 || t->o->family == f)
+					r = history && t->o->no_history ? 0
+									: add_candidate(t, kind, e);
+				if (r < 0)
+					return r;
+			}
+		}
+	}
+	return add_candidate(t, (struct candidate_kind){FAMILY_PHYSICS, TIER_OS, false, true}, e);
+}
+
+/* ---- one zone ---- */
+
+/* Mean estimate over the 2 % of rows with the least load: what is there when nothing runs. */
+static double idle_watts(const struct fit *f)
+{
+	const struct design *d = f->c->design;
+	size_t load = f->c->used[0].input, n = 0;
+	double limit = design_quantile(d, load, 0.02), sum = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		double p = f->v.predicted_w[i];
+
+		if (isnan(p) || d->x[i * d->p + load] > limit)
+			continue;
+		sum += p;
+		n++;
+	}
+	return n ? sum / (double)n : 0;
+}
+
+static int finish_model(struct trainer *t, const struct fit *f, const double *y, struct model *ret,
+			struct err *e)
+{
+	struct calibration calibration;
+	struct model m;
+	int r = calibrate(t->d, f->v.predicted_w, y, &calibration, e);
+
+	if (r == 0)
+		r = candidate_model(f->c, f->v.coefficients, f->v.floor_w, f->v.max_w, &m, e);
+	if (r < 0)
+		return r;
+	m.interval = calibration.interval;
+	m.coverage_90 = calibration.coverage_90;
+	m.rows = f->v.rows;
+	m.groups = (uint32_t)t->d->table->n_groups;
+	m.mae_w = f->v.mae_w;
+	m.wmape = f->v.wmape;
+	if (t->o->scope != SCOPE_VM_ACTIVE)
+		m.idle_w = fmin(idle_watts(f), m.max_w);
+	*ret = m;
+	return 0;
+}
+
+/* The best of the fits of one tier, with or without history; NULL when there is none. */
+static struct fit *best_of(struct fit *fits, size_t n, enum tier tier, bool history)
+{
+	struct fit *best = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct candidate_kind *k = &fits[i].c->kind;
+
+		if (k->utilization_only || k->tier != tier || k->history != history)
+			continue;
+		if (!best || fits[i].v.score < best->v.score)
+			best = &fits[i];
+	}
+	return best;
+}
+
+/*
+ * The models a zone keeps, best first: per tier the best with history where
+ * it gains, then the best without; a higher tier only where it beats those
+ * below; last, utilization alone.
+ */
+static size_t choose(struct fit *fits, size_t n, struct fit **chosen)
+{
+	struct fit *per_tier[TIER_COUNT][2] = {{NULL}};
+	double below = INFINITY;
+	size_t kept = 0;
+
+	for (int tier = TIER_OS; tier <= TIER_PMU; tier++) {
+		struct fit *stateless = best_of(fits, n, (enum tier)tier, false);
+		struct fit *history = best_of(fits, n, (enum tier)tier, true);
+
+		if (stateless && history && history->v.score > HISTORY_GAIN * stateless->v.score)
+			history = NULL;
+		if (stateless && stateless->v.score < below)
+			per_tier[tier][0] = stateless;
+		if (history && history->v.score < below)
+			per_tier[tier][1] = history;
+		if (stateless)
+			below = fmin(below, stateless->v.score);
+		if (history)
+			below = fmin(below, history->v.score);
+	}
+	for (int tier = TIER_PMU; tier >= TIER_OS; tier--) {
+		if (per_tier[tier][1])
+			chosen[kept++] = per_tier[tier][1];
+		if (per_tier[tier][0])
+			chosen[kept++] = per_tier[tier][0];
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (fits[i].c->kind.utilization_only)
+			chosen[kept++] = &fits[i];
+	}
+	return kept;
+}
+
+static int keep_models(struct trainer *t, enum zone z, struct fit *fits, size_t n, const double *y,
+		       struct err *e)
+{
+	struct zone_models *models = &t->set->zones[z];
+	struct fit *chosen[2 * TIER_COUNT + 1];
+	size_t kept = choose(fits, n, chosen);
+
+	models->models = calloc(kept + 1, sizeof(*models->models));
+	if (!models->models)
+		return err_nomem(e);
+	for (size_t i = 0; i < kept; i++) {
+		int r = finish_model(t, chosen[i], y, &models->models[models->n], e);
+
+		if (r < 0)
+			return r;
+		models->n++;
+		card_choose(&t->card, z, &chosen[i]->c->kind);
+	}
+	if (z == ZONE_UNCORE)
+		snprintf(models->definition, sizeof(models->definition), "%s",
+			 t->o->uncore_definition);
+	return 0;
+}
+
+static size_t count_labels(const struct design *d, const double *y, double *ret_min,
+			   double *ret_max)
+{
+	size_t n = 0;
+
+	*ret_min = INFINITY;
+	*ret_max = -INFINITY;
+	for (size_t i = 0; i < d->n; i++) {
+		if (!isfinite(y[i]))
+			continue;
+		*ret_min = fmin(*ret_min, y[i]);
+		*ret_max = fmax(*ret_max, y[i]);
+		n++;
+	}
+	return n;
+}
+
+/* Whether the zone's label is worth training on; says why not. */
+static bool zone_is_trainable(struct trainer *t, enum zone z)
+{
+	char sentence[256];
+	double y_min, y_max;
+	size_t n = count_labels(t->d, t->d->table->y_w[z], &y_min, &y_max);
+
+	if (n < ZONE_ROWS) {
+		snprintf(sentence, sizeof(sentence),
+			 "zone %s has %zu labelled rows, %d are needed: left out", zone_name(z), n,
+			 ZONE_ROWS);
+		note(t, sentence);
+		return false;
+	}
+	if (y_max > 2e5) {
+		snprintf(
+			sentence, sizeof(sentence),
+			"zone %s goes up to %.6g W, which no machine draws (milliwatts?): left out",
+			zone_name(z), y_max);
+		note(t, sentence);
+		return false;
+	}
+	if (t->o->scope == SCOPE_VM_ACTIVE && y_min > IDLE_SHARE * y_max && z == ZONE_PACKAGE) {
+		snprintf(sentence, sizeof(sentence),
+			 "package never falls below %.3g of %.3g W: if that is the idle power of a "
+			 "whole machine, say --scope node_total",
+			 y_min, y_max);
+		note(t, sentence);
+	}
+	return true;
+}
+
+static int train_zone(struct trainer *t, enum zone z, struct err *e)
+{
+	const double *y = t->d->table->y_w[z];
+	struct fit fits[TRIED_MAX];
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < t->n_candidates; i++) {
+		struct err why = ERR_INIT;
+
+		fits[n].c = t->candidates[i];
+		if (crossval_run(t->candidates[i], y, &fits[n].v, &why) == 0) {
+			card_try(&t->card, z, &t->candidates[i]->kind, &fits[n].v);
+			n++;
+		} else if (why.code != -ERR_DATA) {
+			r = err_set(e, why.code, "zone %s: %s", zone_name(z), why.msg);
+		}
+		t->done++;
+		progress(t, zone_name(z));
+	}
+	if (r == 0 && n)
+		r = keep_models(t, z, fits, n, y, e);
+	for (size_t i = 0; i < n; i++)
+		crossval_release(&fits[i].v);
+	return r;
+}
+
+/* ---- the set ---- */
+
+/* Keep only inputs some model uses, so that a stream computes no others. */
+static int compact_inputs(struct model_set *s, const struct design *d, struct err *e)
+{
+	uint16_t at[INPUT_MAX];
+	bool needed[INPUT_MAX] = {false};
+
+	zone_foreach (z) {
+		for (size_t i = 0; i < s->zones[z].n; i++) {
+			const struct model *m = &s->zones[z].models[i];
+
+			for (size_t k = 0; k < m->n_used; k++)
+				needed[m->used[k].input] = true;
+		}
+	}
+	s->inputs = calloc(d->p + 1, sizeof(*s->inputs));
+	if (!s->inputs)
+		return err_nomem(e);
+	for (size_t j = 0; j < d->p; j++) {
+		at[j] = (uint16_t)s->n_inputs;
+		if (needed[j])
+			s->inputs[s->n_inputs++] = d->inputs[j];
+	}
+	zone_foreach (z) {
+		for (size_t i = 0; i < s->zones[z].n; i++) {
+			struct model *m = &s->zones[z].models[i];
+
+			for (size_t k = 0; k < m->n_used; k++)
+				m->used[k].input = at[m->used[k].input];
+			for (size_t k = 0; m->family == FAMILY_PHYSICS && k < m->physics.n; k++) {
+				struct physics_term *term = &m->physics.terms[k];
+				bool two = term->kind == TERM_PRODUCT || term->kind == TERM_DELTA;
+
+				term->a = term->kind == TERM_CONST ? 0 : at[term->a];
+				term->b = two ? at[term->b] : 0;
+			}
+		}
+	}
+	return 0;
+}
+
+static void describe(struct model_set *s, const struct design *d, const struct train_options *o)
+{
+	const double *vcpus = d->table->x[FEATURE_VCPUS];
+
+	snprintf(s->name, sizeof(s->name), "%s", o->name);
+	snprintf(s->version, sizeof(s->version), "%s", o->version);
+	s->sequence = o->sequence;
+	s->created_s = o->created_s;
+	s->scope = o->scope;
+	s->interval_s = d->interval_s;
+	s->window_s = d->window_s;
+	for (size_t i = 0; vcpus && i < d->n; i++) {
+		uint32_t v;
+
+		if (!(vcpus[i] >= 1 && vcpus[i] < 1e6))
+			continue;
+		v = (uint32_t)vcpus[i];
+		if (!s->trained_on.vcpus_min || v < s->trained_on.vcpus_min)
+			s->trained_on.vcpus_min = v;
+		if (v > s->trained_on.vcpus_max)
+			s->trained_on.vcpus_max = v;
+	}
+}
+
+static int train_zones(struct trainer *t, struct err *e)
+{
+	bool todo[ZONE_COUNT] = {false};
+	size_t zones = 0, trained = 0;
+
+	zone_foreach (z) {
+		todo[z] = t->d->table->y_w[z] && zone_is_trainable(t, z);
+		zones += todo[z];
+	}
+	t->total = zones * t->n_candidates;
+	zone_foreach (z) {
+		int r = todo[z] ? train_zone(t, z, e) : 0;
+
+		if (r < 0)
+			return r;
+		trained += t->set->zones[z].n > 0;
+	}
+	if (!trained)
+		return err_set(e, -ERR_DATA,
+			       "no zone can be trained: at least %d rows must have a label "
+			       "(<zone>_watts) and features",
+			       ZONE_ROWS);
+	return 0;
+}
+
+int train(const struct table *table, const struct train_options *o, struct model_set **ret,
+	  struct err *e)
+{
+	struct trainer t = {.o = o};
+	struct design *d = NULL;
+	int r = design_new(table, &d, e);
+
+	if (r < 0)
+		return r;
+	t.d = d;
+	t.set = calloc(1, sizeof(*t.set));
+	r = t.set ? make_candidates(&t, e) : err_nomem(e);
+	if (r == 0)
+		r = train_zones(&t, e);
+	if (r == 0) {
+		describe(t.set, d, o);
+		r = compact_inputs(t.set, d, e);
+	}
+	if (r == 0)
+		r = card_write(&t.card, t.set, d, &t.set->card, e);
+	if (r == 0)
+		r = model_set_check(t.set, e);
+	for (size_t i = 0; i < t.n_candidates; i++)
+		candidate_free(t.candidates[i]);
+	design_free(d);
+	if (r < 0) {
+		model_set_free(t.set);
+		return r;
+	}
+	*ret = t.set;
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TRAIN_TRAIN_H
+#define TRAIN_TRAIN_H
+
+/*
+ * A dataset into a model set: per zone and feature tier the family that
+ * cross-validation likes best, with history where that pays, and always one
+ * model on cpu_utilization alone; intervals calibrated on left-out rows; a
+ * card that says what was tried and why it was chosen.
+ */
+
+#include "align/table.h"
+#include "base/err.h"
+#include "model/model.h"
+
+struct train_options {
+	const char *name, *version;
+	int64_t sequence, created_s;
+	enum scope scope;
+	int family; /* enum family, or -1: automatic */
+	bool no_history;
+	const char *uncore_definition; /* "pp1" or "package_minus_core" */
+	/* Called with 0..1 as work is done; may be NULL. */
+	void (*progress)(void *arg, double done, const char *what);
+	void *arg;
+	/* Called with what a person should know (a zone left out, a doubt); may be NULL. */
+	void (*note)(void *arg, const char *sentence);
+};
+
+/* *ret is new (model_set_free). ERR_DATA when no zone can be trained. */
+int train(const struct table *t, const struct train_options *o, struct model_set **ret,
+	  struct err *e);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SETS_H
+#define SETS_H
+
+/* A small but complete model set for tests: two zones, both families, history. */
+#include "model/model.h"
+
+#define SET_INPUTS 4
+
+static inline struct used_input *used_of(size_t n, const uint16_t *inputs, double high)
+{
+	struct used_input *used = calloc(n, sizeof(*used));
+
+	for (size_t i = 0; i < n; i++)
+		used[i] = (struct used_input){inputs[i], 0, high};
+	return used;
+}
+
+static inline struct interval some_interval(void)
+{
+	return (struct interval){
+		.n_bands = 2, .upto_w = {10, 40}, .quantile = {0.3, 0.1}, .scale_w = 4};
+}
+
+/* watts = 2 + 3 u + 0.5 (min(u, 4) - min(u 3 s ago, 4)) */
+static inline struct model history_model(void)
+{
+	static const uint16_t inputs[] = {0, 2};
+	struct model m = {.family = FAMILY_PHYSICS, .tier = TIER_OS, .history = true, .n_used = 2};
+
+	m.used = used_of(2, inputs, 8);
+	m.physics.floor_w = 0.1;
+	m.physics.n = 3;
+	m.physics.terms = calloc(3, sizeof(*m.physics.terms));
+	m.physics.terms[0] = (struct physics_term){TERM_CONST, 0, 0, 0, 2, 2};
+	m.physics.terms[1] = (struct physics_term){TERM_LINEAR, 0, 0, 0, 16, 3};
+	m.physics.terms[2] = (struct physics_term){TERM_DELTA, 0, 2, 4, 8, 0.5};
+	m.interval = some_interval();
+	m.max_w = 60;
+	m.rows = 100;
+	m.groups = 5;
+	m.mae_w = 0.5;
+	m.wmape = 0.05;
+	m.coverage_90 = 0.91;
+	return m;
+}
+
+/* watts = 10 + 4 (u - 3) / 2 + 1 (context switches - 100) / 50 */
+static inline struct model linear_model(void)
+{
+	static const uint16_t inputs[] = {0, 3};
+	struct model m = {.family = FAMILY_LINEAR, .tier = TIER_OS, .n_used = 2};
+
+	m.used = used_of(2, inputs, 8);
+	m.used[1].high = 200;
+	m.linear.bias_w = 10;
+	m.linear.n = 2;
+	m.linear.terms = calloc(2, sizeof(*m.linear.terms));
+	m.linear.terms[0] = (struct linear_term){0, 3, 2, 4};
+	m.linear.terms[1] = (struct linear_term){1, 100, 50, 1};
+	m.interval = some_interval();
+	m.max_w = 60;
+	m.rows = 100;
+	m.mae_w = m.wmape = m.coverage_90 = 0.5;
+	return m;
+}
+
+/* watts = 1 + 30 utilization, on cpu_utilization alone */
+static inline struct model last_model(void)
+{
+	static const uint16_t inputs[] = {1};
+	struct model m = {.family = FAMILY_PHYSICS, .tier = TIER_OS, .n_used = 1};
+
+	m.used = used_of(1, inputs, 1);
+	m.physics.n = 2;
+	m.physics.terms = calloc(2, sizeof(*m.physics.terms));
+	m.physics.terms[0] = (struct physics_term){TERM_CONST, 0, 0, 0, 2, 1};
+	m.physics.terms[1] = (struct physics_term){TERM_LINEAR, 1, 0, 0, 2, 30};
+	m.interval = some_interval();
+	m.max_w = 60;
+	m.rows = 100;
+	m.mae_w = m.wmape = m.coverage_90 = 0.5;
+	return m;
+}
+
+static inline struct model_set *some_set(void)
+{
+	static const struct input inputs[SET_INPUTS] = {
+		{FEATURE_CPU_BUSY_VCPUS, INPUT_NOW, 0},
+		{FEATURE_CPU_UTILIZATION, INPUT_NOW, 0},
+		{FEATURE_CPU_BUSY_VCPUS, INPUT_LAG, 3},
+		{FEATURE_CONTEXT_SWITCH_RATE, INPUT_NOW, 0},
+	};
+	struct model_set *s = calloc(1, sizeof(*s));
+
+	strcpy(s->name, "test");
+	strcpy(s->version, "1.2.3");
+	s->sequence = 7;
+	s->created_s = 1700000000;
+	s->scope = SCOPE_VM_ACTIVE;
+	s->interval_s = 3;
+	s->window_s = 3;
+	s->trained_on.vcpus_min = s->trained_on.vcpus_max = 8;
+	s->n_inputs = SET_INPUTS;
+	s->inputs = calloc(SET_INPUTS, sizeof(*s->inputs));
+	memcpy(s->inputs, inputs, sizeof(inputs));
+	s->zones[ZONE_PACKAGE].models = calloc(3, sizeof(struct model));
+	s->zones[ZONE_PACKAGE].n = 3;
+	s->zones[ZONE_PACKAGE].models[0] = history_model();
+	s->zones[ZONE_PACKAGE].models[1] = linear_model();
+	s->zones[ZONE_PACKAGE].models[2] = last_model();
+	s->zones[ZONE_CORE].models = calloc(1, sizeof(struct model));
+	s->zones[ZONE_CORE].n = 1;
+	s->zones[ZONE_CORE].models[0] = last_model();
+	s->card = calloc(1, 32);
+	strcpy(s->card, "{\"data\":{\"rows\":100}}");
+	return s;
+}
+
+#endif

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+/* model: inference of each family, fallbacks, intervals, consistency of zones. */
+#include "test.h"
+
+#include "base/cleanup.h"
+#include "model/estimate.h"
+#include "sets.h"
+
+static const struct estimate_options plain = ESTIMATE_OPTIONS_INIT;
+
+static void physics_adds_its_terms(void **state)
+{
+	struct model m = history_model();
+	const double x[SET_INPUTS] = {5, 0, 2, 0};
+
+	(void)state;
+	assert_close(model_watts(&m, x), 2 + 3 * 5 + 0.5 * (4 - 2), 1e-12);
+	model_release(&m);
+}
+
+static void history_terms_vanish_in_the_steady_state(void **state)
+{
+	struct model m = history_model();
+
+	(void)state;
+	for (double u = 0; u < 8; u += 0.5) {
+		const double x[SET_INPUTS] = {u, 0, u, 0};
+
+		assert_close(model_watts(&m, x), 2 + 3 * u, 1e-12);
+	}
+	model_release(&m);
+}
+
+static void every_term_is_what_the_header_says(void **state)
+{
+	const double x[2] = {9, 5}, negative[2] = {-9, -5};
+	static const double values[] = {1, 9, 3, 81, 729, 4, 45, 4 - 4};
+
+	(void)state;
+	for (int k = 0; k < TERM_KIND_COUNT; k++) {
+		struct physics_term t = {(enum term_kind)k, 0, 1, 4, 1e6, 1};
+
+		assert_close(physics_term_value(&t, x), values[k], 1e-12);
+		assert_close(physics_term_value(&t, negative), k == TERM_CONST ? 1 : 0, 1e-12);
+		t.cap = 0.5;
+		assert_true(fabs(physics_term_value(&t, x)) <= 0.5);
+	}
+}
+
+static void linear_is_held_within_its_training_range(void **state)
+{
+	struct model m = linear_model();
+	double x[SET_INPUTS] = {3, 0, 0, 100};
+
+	(void)state;
+	assert_close(model_watts(&m, x), 10, 1e-12);
+	x[0] = 1e9; /* counts as 8 + 8 */
+	assert_close(model_watts(&m, x), 10 + 4 * (16 - 3) / 2.0, 1e-12);
+	x[0] = -1e9;
+	assert_close(model_watts(&m, x), 0, 0);
+	model_release(&m);
+}
+
+static void watts_stay_between_zero_and_the_maximum(void **state)
+{
+	struct model m = history_model();
+	const double x[SET_INPUTS] = {1e300, 0, -1e300, 0};
+
+	(void)state;
+	assert_true(model_watts(&m, x) >= 0 && model_watts(&m, x) <= m.max_w);
+	model_release(&m);
+}
+
+static void distance_counts_widths_outside_the_training_range(void **state)
+{
+	struct model m = linear_model();
+	double x[SET_INPUTS] = {8, 0, 0, 200};
+
+	(void)state;
+	assert_close(model_distance(&m, x), 0, 0);
+	x[0] = 12;
+	assert_close(model_distance(&m, x), 0.5, 1e-12);
+	x[3] = 600;
+	assert_close(model_distance(&m, x), 2, 1e-12);
+	model_release(&m);
+}
+
+static void the_first_model_whose_inputs_are_there_answers(void **state)
+{
+	struct model_set *s = some_set();
+	double x[SET_INPUTS] = {4, 0.5, 4, 100};
+	struct estimate_options stateless = plain, physics = plain;
+	struct estimate e;
+
+	(void)state;
+	model_set_estimate(s, x, &plain, &e);
+	assert_ptr_equal(e.zone[ZONE_PACKAGE].model, &s->zones[ZONE_PACKAGE].models[0]);
+	x[2] = NAN;
+	model_set_estimate(s, x, &plain, &e);
+	assert_ptr_equal(e.zone[ZONE_PACKAGE].model, &s->zones[ZONE_PACKAGE].models[1]);
+	x[0] = NAN;
+	model_set_estimate(s, x, &plain, &e);
+	assert_ptr_equal(e.zone[ZONE_PACKAGE].model, &s->zones[ZONE_PACKAGE].models[2]);
+	x[1] = NAN;
+	model_set_estimate(s, x, &plain, &e);
+	assert_false(e.zone[ZONE_PACKAGE].valid);
+	assert_int_equal(e.zone[ZONE_PACKAGE].fallback, FALLBACK_MISSING_FEATURES);
+	assert_int_equal(e.zone[ZONE_DRAM].fallback, FALLBACK_NO_MODEL);
+	x[0] = x[2] = 4;
+	x[1] = 0.5;
+	stateless.stateless = true;
+	model_set_estimate(s, x, &stateless, &e);
+	assert_ptr_equal(e.zone[ZONE_PACKAGE].model, &s->zones[ZONE_PACKAGE].models[1]);
+	physics.physics_only = physics.stateless = true;
+	model_set_estimate(s, x, &physics, &e);
+	assert_ptr_equal(e.zone[ZONE_PACKAGE].model, &s->zones[ZONE_PACKAGE].models[2]);
+	model_set_free(s);
+}
+
+static void intervals_follow_the_band_and_widen_with_distance(void **state)
+{
+	struct model_set *s = some_set();
+	double x[SET_INPUTS] = {1, NAN, 1, NAN};
+	struct estimate_options wide = plain;
+	struct zone_estimate *z;
+	struct estimate e;
+	double inside;
+
+	(void)state;
+	model_set_estimate(s, x, &plain, &e);
+	z = &e.zone[ZONE_PACKAGE];
+	assert_close(zone_watts(z), 5, 1e-12);
+	assert_close(z->high_w - 5, 0.3 * 5, 1e-12); /* lower band, above scale_w */
+	assert_close(z->confidence, 1 / (1 + 0.3), 1e-12);
+	inside = z->confidence;
+	wide.widen = 2;
+	model_set_estimate(s, x, &wide, &e);
+	assert_close(z->high_w - 5, 0.6 * 5, 1e-12);
+	x[0] = x[2] = 16; /* a whole width outside; 50 W is in the upper band */
+	model_set_estimate(s, x, &plain, &e);
+	assert_close(z->distance, 1, 1e-12);
+	assert_close(z->high_w - z->low_w, 2 * 0.1 * 50 * 2, 1e-12);
+	assert_true(z->confidence < inside);
+	model_set_free(s);
+}
+
+static void core_and_uncore_fit_into_package(void **state)
+{
+	struct estimate e = {0};
+
+	(void)state;
+	srand(1);
+	for (int round = 0; round < 20000; round++) {
+		for (int i = 0; i < 4; i++) {
+			struct zone_estimate *z = &e.zone[i];
+
+			*z = (struct zone_estimate){.valid = rand() % 8 != 0};
+			z->active_w = rand() % 1000 / 10.0;
+			z->idle_w = rand() % 3 ? 0 : rand() % 100 / 10.0;
+			zone_estimate_bound(z, rand() % 500 / 10.0, 1, 0);
+		}
+		estimate_reconcile(&e);
+		for (int i = 0; i < 4; i++) {
+			const struct zone_estimate *z = &e.zone[i];
+
+			assert_true(z->active_w >= 0 && z->idle_w >= 0);
+			assert_true(z->low_w >= 0 && z->low_w <= zone_watts(z) + 1e-9);
+			assert_true(zone_watts(z) <= z->high_w + 1e-9);
+		}
+		if (!e.zone[ZONE_PACKAGE].valid)
+			continue;
+		double parts = 0;
+
+		if (e.zone[ZONE_CORE].valid)
+			parts += zone_watts(&e.zone[ZONE_CORE]);
+		if (e.zone[ZONE_UNCORE].valid)
+			parts += zone_watts(&e.zone[ZONE_UNCORE]);
+		assert_true(parts <= zone_watts(&e.zone[ZONE_PACKAGE]) + 1e-9);
+	}
+}
+
+static void a_set_without_sense_is_refused(void **state)
+{
+	struct err e = ERR_INIT;
+	struct model_set *s = some_set();
+	struct model *m = &s->zones[ZONE_PACKAGE].models[0];
+
+	(void)state;
+	assert_int_equal(model_set_check(s, &e), 0);
+#define refused(change, restore)                                                                   \
+	change;                                                                                    \
+	assert_int_equal(model_set_check(s, &e), -ERR_FORMAT);                                     \
+	restore;                                                                                   \
+	assert_int_equal(model_set_check(s, &e), 0)
+	refused(m->used[0].input = 99, m->used[0].input = 0);
+	refused(m->physics.terms[1].a = 3, m->physics.terms[1].a = 0);
+	refused(m->physics.terms[1].coefficient_w = -1, m->physics.terms[1].coefficient_w = 3);
+	refused(m->physics.terms[1].coefficient_w = NAN, m->physics.terms[1].coefficient_w = 3);
+	refused(m->physics.terms[2].knot = 0, m->physics.terms[2].knot = 4);
+	refused(m->interval.n_bands = 0, m->interval.n_bands = 2);
+	refused(m->interval.quantile[1] = -1, m->interval.quantile[1] = 0.1);
+	refused(m->interval.scale_w = 0, m->interval.scale_w = 4);
+	refused(m->max_w = INFINITY, m->max_w = 60);
+	refused(m->idle_w = 61, m->idle_w = 0);
+	refused(s->inputs[2].seconds = 0, s->inputs[2].seconds = 3);
+	refused(s->interval_s = NAN, s->interval_s = 3);
+	refused(strcpy(s->name, "../x"), strcpy(s->name, "test"));
+	refused(s->zones[ZONE_PACKAGE].models[1].linear.terms[0].scale = 0,
+		s->zones[ZONE_PACKAGE].models[1].linear.terms[0].scale = 2);
+	model_set_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(physics_adds_its_terms),
+		cmocka_unit_test(history_terms_vanish_in_the_steady_state),
+		cmocka_unit_test(every_term_is_what_the_header_says),
+		cmocka_unit_test(linear_is_held_within_its_training_range),
+		cmocka_unit_test(watts_stay_between_zero_and_the_maximum),
+		cmocka_unit_test(distance_counts_widths_outside_the_training_range),
+		cmocka_unit_test(the_first_model_whose_inputs_are_there_answers),
+		cmocka_unit_test(intervals_follow_the_band_and_widen_with_distance),
+		cmocka_unit_test(core_and_uncore_fit_into_package),
+		cmocka_unit_test(a_set_without_sense_is_refused),
+	};
+
+	return run_unit(tests);
+}
