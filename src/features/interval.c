@@ -190,12 +190,9 @@ static double stalled(uint64_t before_us, uint64_t now_us, double seconds)
 static void pressure_features(const struct sample *prev, const struct sample *cur, double seconds,
 			      double *v)
 {
-	v[FEATURE_PSI_CPU_SOME_RATIO] =
-		fmin(rate(prev->psi_cpu_us, cur->psi_cpu_us, seconds) / 1e6, 1);
-	v[FEATURE_PSI_MEMORY_SOME_RATIO] =
-		fmin(rate(prev->psi_memory_us, cur->psi_memory_us, seconds) / 1e6, 1);
-	v[FEATURE_PSI_IO_SOME_RATIO] =
-		fmin(rate(prev->psi_io_us, cur->psi_io_us, seconds) / 1e6, 1);
+	v[FEATURE_PSI_CPU_SOME_RATIO] = stalled(prev->psi_cpu_us, cur->psi_cpu_us, seconds);
+	v[FEATURE_PSI_MEMORY_SOME_RATIO] = stalled(prev->psi_memory_us, cur->psi_memory_us, seconds);
+	v[FEATURE_PSI_IO_SOME_RATIO] = stalled(prev->psi_io_us, cur->psi_io_us, seconds);
 }
 
 /* Counters that stand still while CPUs work are gone (a migration took the vPMU): missing. */

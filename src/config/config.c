@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Defaults, precedence and what keys must satisfy together: see config.h. */
+#include "config/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/parse.h"
+#include "config/schema.h"
+
+#define FILE_MAX (1u << 20)
+
+void config_defaults(struct config *c)
+{
+	*c = (struct config){
+		.enabled = true,
+		.model_path = "/var/lib/kepler/vm-models/",
+		.collection_interval_ns = 5000000000,
+		.inference_method = INFERENCE_NATIVE,
+		.cpu_pinning = {.recommendation_mode = true},
+		.perf_counters_enabled = true,
+		.sampling_interval_ns = 1000000000,
+		.python_server = {.url = "localhost:50051",
+				  .timeout_ns = 5000000000,
+				  .retry_attempts = 3},
+		.confidence_threshold = 0.7,
+		.fallback_method = FALLBACK_METHOD_ESTIMATION,
+		.listen = "127.0.0.1:9102",
+		.state_directory = "/var/lib/kepler/vm-energy",
+		.trusted_keys = "/etc/kepler/vm-model-keys/",
+		.idle = IDLE_NONE,
+		.powercap = {.mode = POWERCAP_OFF,
+			     .meaning = POWERCAP_NODE,
+			     .path = "/run/kepler/powercap"},
+		.log_level = LOG_LEVEL_INFO,
+		.log_format = LOG_FORMAT_TEXT,
+	};
+}
+
+static const struct key *key_of(const char *path)
+{
+	const struct key *k = config_keys;
+
+	while (strcmp(k->path, path) != 0)
+		k++;
+	return k;
+}
+
+/* Store `value` (NULL: nothing) as the key's, and say where a bad one came from. */
+static int override(struct config *c, const char *path, const char *value, const char *from,
+		    struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (value && key_store(key_of(path), value, c, &why) < 0)
+		return err_set(e, -ERR_CONFIG, "%s: %s", from, why.msg);
+	return 0;
+}
+
+static int read_file(const struct config_flags *f, struct config *c, struct err *e)
+{
+	const char *path = f->config ? f->config : CONFIG_PATH_DEFAULT;
+	autofree char *text = NULL;
+	size_t len;
+	int r = file_read(path, FILE_MAX, false, &text, &len, e);
+
+	if (r == -ENOENT && !f->config)
+		return 0;
+	if (r < 0)
+		return err_prefix(e, "configuration");
+	return config_parse(text, len, path, c, e);
+}
+
+static int read_environment(struct config *c, struct err *e)
+{
+	if (override(c, "enabled", getenv("KEPLER_VM_ENERGY_ENABLED"), "KEPLER_VM_ENERGY_ENABLED",
+		     e) < 0 ||
+	    override(c, "model_path", getenv("KEPLER_VM_MODEL_PATH"), "KEPLER_VM_MODEL_PATH", e) <
+		    0)
+		return -ERR_CONFIG;
+	return 0;
+}
+
+static int read_flags(const struct config_flags *f, struct config *c, struct err *e)
+{
+	const struct {
+		const char *path, *value, *flag;
+	} flags[] = {
+		{"enabled", f->vm_energy_enabled, "--vm-energy-enabled"},
+		{"model_path", f->vm_model_path, "--vm-model-path"},
+		{"listen", f->listen, "--listen"},
+		{"state_directory", f->state_dir, "--state-dir"},
+		{"log_level", f->log_level, "--log-level"},
+		{"log_format", f->log_format, "--log-format"},
+		{"node_name", f->node_name, "--node-name"},
+	};
+
+	for (size_t i = 0; i < array_size(flags); i++) {
+		if (override(c, flags[i].path, flags[i].value, flags[i].flag, e) < 0)
+			return -ERR_CONFIG;
+	}
+	return 0;
+}
+
+/* --node-name or the file's, else NODE_NAME, else the host's name. */
+static void choose_node_name(struct config *c)
+{
+	const char *name = getenv("NODE_NAME");
+
+	if (c->node_name[0])
+		return;
+	if (name && *name)
+		snprintf(c->node_name, sizeof(c->node_name), "%s", name);
+	else if (gethostname(c->node_name, sizeof(c->node_name) - 1) < 0 || !c->node_name[0])
+		strcpy(c->node_name, "unknown"); /* 8 of 256 */
+}
+
+int config_check(const struct config *c, struct err *e)
+{
+	const char *colon = strrchr(c->listen, ':');
+	uint64_t port;
+
+	if (c->collection_interval_ns < c->sampling_interval_ns)
+		return err_set(e, -ERR_CONFIG,
+			       "collection_interval (%g s) must not be shorter than "
+			       "feature_config.sampling_interval (%g s)",
+			       (double)c->collection_interval_ns / 1e9,
+			       (double)c->sampling_interval_ns / 1e9);
+	if (!colon || parse_u64(colon + 1, &port) < 0 || port > 65535)
+		return err_set(
+			e, -ERR_CONFIG,
+			"listen: found '%s', allowed: ADDRESS:PORT, or :PORT for every address",
+			c->listen);
+	return 0;
+}
+
+int config_load(const struct config_flags *f, struct config *ret, struct err *e)
+{
+	autofree struct config *c = malloc(sizeof(*c));
+	int r;
+
+	if (!c)
+		return err_nomem(e);
+	config_defaults(c);
+	r = read_file(f, c, e);
+	if (r == 0)
+		r = read_environment(c, e);
+	if (r == 0)
+		r = read_flags(f, c, e);
+	if (r == 0)
+		r = config_check(c, e);
+	if (r < 0)
+		return r;
+	choose_node_name(c);
+	*ret = *c;
+	return 0;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+/*
+ * The agent's configuration: flag > environment > file > default. Every key,
+ * its spellings, type, range and default are one table in schema.c; YAML is
+ * read as events against that table, so every error names file, line, column,
+ * what was found and what is allowed.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "features/catalogue.h"
+
+#define CONFIG_PATH_DEFAULT "/etc/kepler/vm-energy-config.yaml"
+#define CONFIG_CPUS_MAX	    1024
+
+enum inference_method { INFERENCE_NATIVE, INFERENCE_REMOTE };
+enum fallback_method { FALLBACK_METHOD_ESTIMATION, FALLBACK_METHOD_DISABLE };
+enum idle_method { IDLE_NONE, IDLE_SHARE };
+enum powercap_mode { POWERCAP_OFF, POWERCAP_FILES, POWERCAP_FUSE };
+enum powercap_meaning { POWERCAP_NODE, POWERCAP_WORKLOADS };
+
+struct config {
+	bool enabled;
+	char model_path[512];
+	int64_t collection_interval_ns;
+	int inference_method; /* enum inference_method */
+
+	struct {
+		bool enabled, recommendation_mode;
+		unsigned n_isolated;
+		uint16_t isolated_cpus[CONFIG_CPUS_MAX];
+	} cpu_pinning;
+
+	bool perf_counters_enabled;
+	int64_t sampling_interval_ns;
+	bool has_whitelist;
+	bool whitelist[FEATURE_COUNT]; /* only these reach a model, where has_whitelist */
+
+	struct {
+		char url[256];
+		int64_t timeout_ns, retry_attempts;
+	} python_server;
+
+	double confidence_threshold;
+	int fallback_method; /* enum fallback_method */
+
+	char listen[128];
+	char state_directory[512];
+	char trusted_keys[512];
+	int64_t minimum_sequence;
+	int idle; /* enum idle_method */
+	struct {
+		int mode, meaning; /* enum powercap_mode, enum powercap_meaning */
+		char path[512];
+	} powercap;
+	int log_level, log_format; /* enum log_level, enum log_format */
+	char node_name[256];
+};
+
+/* What the command line said; NULL where it said nothing. */
+struct config_flags {
+	const char *config;	       /* --config: then the file must exist */
+	const char *vm_energy_enabled; /* "true" or "false" */
+	const char *vm_model_path, *listen, *state_dir, *log_level, *log_format, *node_name;
+};
+
+void config_defaults(struct config *c);
+
+/* The whole precedence. On failure *ret is untouched. ERR_CONFIG, or -errno of the file. */
+int config_load(const struct config_flags *f, struct config *ret, struct err *e);
+
+/* Only the YAML text, over *c; `name` is what messages call it. */
+int config_parse(const char *text, size_t len, const char *name, struct config *c, struct err *e);
+
+/* What one key must satisfy together with others; called by config_load. */
+int config_check(const struct config *c, struct err *e);
+
+#endif

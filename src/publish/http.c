@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * HTTP over libmicrohttpd: see http.h. Bodies are rendered at most once a
+ * tick and shared by all requests until the snapshot changes.
+ */
+#include "publish/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "publish/json.h"
+#include "publish/prometheus.h"
+
+#define CONNECTIONS_MAX	  64
+#define INACTIVE_S	  10
+#define HEADER_DEADLINE_S 10
+
+/* A connection that has not yet sent a whole request header. */
+struct waiting {
+	int fd; /* -1: free */
+	int64_t since_s;
+};
+
+struct http {
+	struct MHD_Daemon *daemon;
+	int listen_fd;
+	const struct snapshot *snapshot;
+	struct text metrics, json;
+	bool metrics_fresh, json_fresh;
+	char address[128];
+	struct waiting waiting[CONNECTIONS_MAX];
+};
+
+static int64_t now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+/* ---- pages ---- */
+
+static const char index_page[] =
+	"vmwatts " VMWATTS_VERSION ": the power meter for virtual machines\n"
+	"\n"
+	"/metrics        Prometheus\n"
+	"/api/v1/power   JSON\n"
+	"/healthz        the agent runs\n"
+	"/readyz         a first estimate was made\n";
+
+struct page {
+	unsigned status;
+	const char *type;
+	const char *body;
+	size_t len;
+};
+
+static struct page plain(unsigned status, const char *body)
+{
+	return (struct page){status, "text/plain; charset=utf-8", body, strlen(body)};
+}
+
+static struct page metrics_page(struct http *h)
+{
+	if (!h->metrics_fresh) {
+		text_reset(&h->metrics);
+		prometheus_render(h->snapshot, &h->metrics);
+		prometheus_render_process(&h->metrics);
+		h->metrics_fresh = !h->metrics.failed;
+	}
+	if (h->metrics.failed)
+		return plain(MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
+	return (struct page){MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", h->metrics.s,
+			     h->metrics.len};
+}
+
+static struct page json_page(struct http *h)
+{
+	if (!h->snapshot->ready)
+		return plain(MHD_HTTP_SERVICE_UNAVAILABLE, "no estimate yet\n");
+	if (!h->json_fresh) {
+		text_reset(&h->json);
+		json_render(h->snapshot, &h->json);
+		text_add(&h->json, "\n");
+		h->json_fresh = !h->json.failed;
+	}
+	if (h->json.failed)
+		return plain(MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
+	return (struct page){MHD_HTTP_OK, "application/json", h->json.s, h->json.len};
+}
+
+static struct page find_page(struct http *h, const char *url)
+{
+	if (!strcmp(url, "/metrics"))
+		return metrics_page(h);
+	if (!strcmp(url, "/api/v1/power"))
+		return json_page(h);
+	if (!strcmp(url, "/healthz"))
+		return plain(MHD_HTTP_OK, "ok\n");
+	if (!strcmp(url, "/readyz"))
+		return h->snapshot->ready
+			       ? plain(MHD_HTTP_OK, "ready\n")
+			       : plain(MHD_HTTP_SERVICE_UNAVAILABLE, "no estimate yet\n");
+	if (!strcmp(url, "/"))
+		return plain(MHD_HTTP_OK, index_page);
+	return plain(MHD_HTTP_NOT_FOUND, "not found\n");
+}
+
+static enum MHD_Result answer(struct MHD_Connection *connection, const struct page *page)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		page->len, (void *)(uintptr_t)page->body, MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result r;
+
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, page->type);
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (page->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	r = MHD_queue_response(connection, page->status, response);
+	MHD_destroy_response(response);
+	return r;
+}
+
+/* ---- libmicrohttpd's callbacks ---- */
+
+static int fd_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : -1;
+}
+
+/* The header of a request is whole: its connection waits no more. */
+static void stop_waiting(struct http *h, int fd)
+{
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+		if (h->waiting[i].fd == fd)
+			h->waiting[i].fd = -1;
+	}
+}
+
+static void start_waiting(struct http *h, int fd)
+{
+	stop_waiting(h, fd);
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+		if (h->waiting[i].fd >= 0)
+			continue;
+		h->waiting[i] = (struct waiting){.fd = fd, .since_s = now_s()};
+		return;
+	}
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	(void)context;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		start_waiting(cls, fd_of(connection));
+	else
+		stop_waiting(cls, fd_of(connection));
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **context,
+			 enum MHD_RequestTerminationCode code)
+{
+	(void)context;
+	if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		start_waiting(cls, fd_of(connection)); /* for the next header */
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *upload,
+				  size_t *upload_size, void **context)
+{
+	struct http *h = cls;
+	struct page page;
+
+	(void)version;
+	(void)upload;
+	if (!*context) { /* the header came; wait for the (unwanted) body to end */
+		*context = h;
+		stop_waiting(h, fd_of(connection));
+		return MHD_YES;
+	}
+	if (*upload_size) {
+		*upload_size = 0;
+		return MHD_YES;
+	}
+	if (!strcmp(method, MHD_HTTP_METHOD_GET) || !strcmp(method, MHD_HTTP_METHOD_HEAD))
+		page = find_page(h, url);
+	else
+		page = plain(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
+	return answer(connection, &page);
+}
+
+/* ---- start and stop ---- */
+
+/* Split "host:port", "[v6]:port" or ":port". */
+static int split_address(const char *listen, char *host, size_t host_size, const char **ret_port)
+{
+	const char *colon = strrchr(listen, ':');
+	size_t n;
+
+	if (!colon)
+		return -EINVAL;
+	n = (size_t)(colon - listen);
+	if (n >= 2 && listen[0] == '[' && listen[n - 1] == ']') {
+		listen++;
+		n -= 2;
+	}
+	if (n >= host_size)
+		return -EINVAL;
+	memcpy(host, listen, n);
+	host[n] = 0;
+	*ret_port = colon + 1;
+	return 0;
+}
+
+static int try_listen(const struct addrinfo *a)
+{
+	int one = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, CONNECTIONS_MAX) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int open_listener(const char *address, struct err *e)
+{
+	struct addrinfo hints = {.ai_family = AF_UNSPEC,
+				 .ai_socktype = SOCK_STREAM,
+				 .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	struct addrinfo *found = NULL;
+	const char *port;
+	char host[256];
+	int fd = -EADDRNOTAVAIL, r;
+
+	if (split_address(address, host, sizeof(host), &port) < 0)
+		return err_set(e, -ERR_CONFIG, "listen %s: ADDRESS:PORT is needed", address);
+	r = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
+	if (r != 0)
+		return err_set(e, -ERR_CONFIG, "listen %s: %s", address, gai_strerror(r));
+	for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
+		fd = try_listen(a);
+	freeaddrinfo(found);
+	if (fd == -EADDRINUSE)
+		return err_set(e, fd, "%s is in use: stop what listens there, or choose --listen",
+			       address);
+	if (fd < 0) {
+		errno = -fd;
+		return err_errno(e, "listen %s", address);
+	}
+	return fd;
+}
+
+static void name_address(struct http *h)
+{
+	struct sockaddr_storage where;
+	socklen_t len = sizeof(where);
+	char host[64], port[16];
+
+	if (getsockname(h->listen_fd, (struct sockaddr *)&where, &len) < 0 ||
+	    getnameinfo((struct sockaddr *)&where, len, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+		snprintf(h->address, sizeof(h->address), "unknown");
+		return;
+	}
+	snprintf(h->address, sizeof(h->address), strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
+		 port);
+}
+
+/* libmicrohttpd logs nothing of its own: what matters is in our answers. */
+static void no_log(void *cls, const char *fmt, va_list ap)
+{
+	(void)cls;
+	(void)fmt;
+	(void)ap;
+}
+
+int http_new(const char *listen, const struct snapshot *s, struct http **ret, struct err *e)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return err_nomem(e);
+	h->snapshot = s;
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+		h->waiting[i].fd = -1;
+	h->listen_fd = open_listener(listen, e);
+	if (h->listen_fd < 0) {
+		int r = h->listen_fd;
+
+		free(h);
+		return r;
+	}
+	name_address(h);
+	h->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, h,
+		MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET, h->listen_fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)INACTIVE_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+	if (!h->daemon) {
+		close(h->listen_fd);
+		free(h);
+		return err_set(e, -EIO, "listen %s: the HTTP server does not start", listen);
+	}
+	*ret = h;
+	return 0;
+}
+
+void http_free(struct http *h)
+{
+	if (!h)
+		return;
+	MHD_stop_daemon(h->daemon); /* closes the listening socket */
+	text_release(&h->metrics);
+	text_release(&h->json);
+	free(h);
+}
+
+int http_fd(const struct http *h)
+{
+	return MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+void http_run(struct http *h)
+{
+	int64_t limit_s = now_s() - HEADER_DEADLINE_S;
+
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+		if (h->waiting[i].fd >= 0 && h->waiting[i].since_s < limit_s)
+			shutdown(h->waiting[i].fd, SHUT_RDWR);
+	}
+	MHD_run(h->daemon);
+}
+
+void http_changed(struct http *h)
+{
+	h->metrics_fresh = h->json_fresh = false;
+}
+
+const char *http_address(const struct http *h)
+{
+	return h->address;
+}

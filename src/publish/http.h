@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PUBLISH_HTTP_H
+#define PUBLISH_HTTP_H
+
+/*
+ * The HTTP server: libmicrohttpd without threads, driven by the caller's
+ * epoll loop through one descriptor. GET and HEAD only; at most 64
+ * connections; a connection that sends no complete request header within 10 s
+ * is closed, and so is one that is silent that long.
+ *
+ *   /metrics       Prometheus text      /healthz  200 while the loop runs
+ *   /api/v1/power  JSON                 /readyz   200 once a first estimate was made
+ */
+
+#include "base/err.h"
+#include "publish/snapshot.h"
+
+struct http;
+
+/*
+ * Listen on "ADDRESS:PORT", "[V6]:PORT" or ":PORT". `s` is read at every
+ * request, on the caller's thread, from http_run(). -EADDRINUSE and others
+ * name the address.
+ */
+int http_new(const char *listen, const struct snapshot *s, struct http **ret, struct err *e);
+void http_free(struct http *h);
+
+/* The descriptor to wait on for reading. */
+int http_fd(const struct http *h);
+
+/* Serve what is ready; call when the descriptor is readable and at every tick. */
+void http_run(struct http *h);
+
+/* Drop what was rendered: the snapshot has changed. */
+void http_changed(struct http *h);
+
+/* Where it listens, "127.0.0.1:9102"; with port 0, the port the kernel chose. */
+const char *http_address(const struct http *h);
+
+#endif

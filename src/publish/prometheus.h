@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PUBLISH_PROMETHEUS_H
+#define PUBLISH_PROMETHEUS_H
+
+#include "base/text.h"
+#include "publish/snapshot.h"
+
+/* Append the text format 0.0.4. Allocates only while `t` is not yet long enough. */
+void prometheus_render(const struct snapshot *s, struct text *t);
+
+/* Append the `process_` metrics of this process (reads /proc/self). */
+void prometheus_render_process(struct text *t);
+
+#endif
