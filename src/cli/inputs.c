@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What several commands read before they start: see inputs.h. */
+#include "cli/inputs.h"
+
+#include "bundle/bundle.h"
+#include "collect/identity.h"
+
+int input_bundle(const char *path, const char *trust, struct model_set **ret, struct err *e)
+{
+	struct trust *keys;
+	int r;
+
+	if (!path)
+		return 0;
+	if (!trust)
+		return err_set(e, -ERR_USAGE,
+			       "--bundle needs --trust K.pub, the key that signed it");
+	r = trust_load_file(trust, &keys, e);
+	if (r < 0)
+		return r;
+	r = bundle_load(path, keys, ret, NULL, e);
+	trust_free(keys);
+	return r;
+}
+
+void input_prior(struct prior *ret)
+{
+	struct identity id = {.vendor = ""};
+	struct root root;
+
+	if (root_init(&root, NULL, NULL) < 0 || identity_read(&id, &root, NULL) < 0)
+		id = (struct identity){.vendor = ""};
+	prior_init(ret, &id);
+}

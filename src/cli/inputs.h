@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLI_INPUTS_H
+#define CLI_INPUTS_H
+
+/* What several commands read before they start. */
+
+#include "model/model.h"
+#include "model/prior.h"
+
+/* The bundle at `path`, verified by the key file `trust`; *ret is to be freed. NULL path: nothing.
+ */
+int input_bundle(const char *path, const char *trust, struct model_set **ret, struct err *e);
+
+/* The prior of the machine we run on; the generic one where it cannot be told. */
+void input_prior(struct prior *ret);
+
+#endif
