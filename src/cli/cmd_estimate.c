@@ -37,7 +37,7 @@ static const struct command_help help = {
 	.example = "  vmwatts estimate --bundle model.vmw --trust K.pub < features.csv"};
 
 struct arguments {
-	const char *bundle, *trust;
+	const char *bundle, *trust, *root;
 	double window_s;
 	bool json, stateless;
 };
@@ -258,8 +258,9 @@ static int run(const struct arguments *a, struct err *e)
 	if (!s)
 		return err_nomem(e);
 	s->a = a;
-	input_prior(&s->prior);
-	r = input_bundle(a->bundle, a->trust, &set, e);
+	r = input_prior(a->root, &s->prior, e);
+	if (r == 0)
+		r = input_bundle(a->bundle, a->trust, &set, e);
 	s->set = set;
 	if (r == 0)
 		r = open_input(s, e);
@@ -287,6 +288,8 @@ int cmd_estimate(int argc, char **argv)
 		{"stateless", NULL, OPTION_FLAG, &a.stateless, "pass over models with history"},
 		{"window", "S", OPTION_DOUBLE, &a.window_s,
 		 "seconds that each row averages over (default: the step between rows)"},
+		{"root", "DIR", OPTION_STRING, &a.root,
+		 "whose prior answers where no model does (default: this machine)"},
 	};
 	int r = cli_parse(argc, argv, &help, options, array_size(options), NULL);
 

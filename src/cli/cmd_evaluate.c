@@ -12,15 +12,14 @@
 
 static const struct command_help help = {
 	.usage = "evaluate --bundle B --trust K.pub --dataset D.db... [--json] [--stateless]",
-	.about =
-		"Estimate every row of a dataset as `vmwatts estimate` would and compare with its "
-		"labels.\nWithout --bundle the built-in prior of this machine is evaluated. Ratios "
-		"in JSON are\nfractions; MAPE is over rows above max(0.1 W, 2 % of the largest "
-		"label).",
+	.about = "Estimate every row of a dataset as `vmwatts estimate` would and compare with its "
+		 "labels.\nWithout --bundle the built-in prior is evaluated. Ratios "
+		 "in JSON are\nfractions; MAPE is over rows above max(0.1 W, 2 % of the largest "
+		 "label).",
 	.example = "  vmwatts evaluate --bundle model.vmw --trust K.pub --dataset test.db"};
 
 struct arguments {
-	const char *bundle, *trust, *report;
+	const char *bundle, *trust, *report, *root;
 	struct string_list datasets;
 	bool json, stateless;
 };
@@ -64,9 +63,10 @@ static int evaluate_table(const struct arguments *a, const struct table *t,
 	struct evaluate_options o = {.stateless = a->stateless};
 	struct report report;
 	struct prior prior;
-	int r;
+	int r = input_prior(a->root, &prior, e);
 
-	input_prior(&prior);
+	if (r < 0)
+		return r;
 	o.prior = &prior;
 	r = evaluate(t, s, &o, &report, e);
 	if (r < 0)
@@ -101,6 +101,8 @@ int cmd_evaluate(int argc, char **argv)
 		{"dataset", "D.db...", OPTION_LIST, &a.datasets, "what to compare with"},
 		{"json", NULL, OPTION_FLAG, &a.json, "report as JSON"},
 		{"stateless", NULL, OPTION_FLAG, &a.stateless, "pass over models with history"},
+		{"root", "DIR", OPTION_STRING, &a.root,
+		 "whose prior answers where no model does (default: this machine)"},
 		{"report", "R.html", OPTION_STRING, &a.report, "not in this version"},
 	};
 	int r = cli_parse(argc, argv, &help, options, array_size(options), NULL);

@@ -23,12 +23,16 @@ int input_bundle(const char *path, const char *trust, struct model_set **ret, st
 	return r;
 }
 
-void input_prior(struct prior *ret)
+int input_prior(const char *root, struct prior *ret, struct err *e)
 {
 	struct identity id = {.vendor = ""};
-	struct root root;
+	struct root from;
+	int r = root_init(&from, root, e);
 
-	if (root_init(&root, NULL, NULL) < 0 || identity_read(&id, &root, NULL) < 0)
+	if (r < 0)
+		return r;
+	if (identity_read(&id, &from, NULL) < 0)
 		id = (struct identity){.vendor = ""};
 	prior_init(ret, &id);
+	return 0;
 }

@@ -11,7 +11,10 @@
  */
 int input_bundle(const char *path, const char *trust, struct model_set **ret, struct err *e);
 
-/* The prior of the machine we run on; the generic one where it cannot be told. */
-void input_prior(struct prior *ret);
+/*
+ * The prior of the machine whose /proc is below `root` (NULL: the one we run
+ * on); the generic one where it does not say. -ENOENT when there is no root.
+ */
+int input_prior(const char *root, struct prior *ret, struct err *e);
 
 #endif
