@@ -17,6 +17,7 @@ struct prior_row; /* one line of the compiled-in table */
 
 struct prior {
 	const struct prior_row *row; /* never NULL after prior_init */
+	double frequency_factor;     /* slope of this machine against the row's, by nominal MHz */
 };
 
 /* Choose the row for this machine: by vendor, family and model, else the generic one. */
