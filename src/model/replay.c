@@ -76,3 +76,21 @@ void replay_row(struct replay *p, const struct row *row, struct estimate *ret)
 	prior_fill(p->prior, row, set && set->scope != SCOPE_VM_ACTIVE,
 		   set ? FALLBACK_NO_MODEL : FALLBACK_NO_BUNDLE, ret);
 }
+
+void replay_stateless(const struct model_set *set, const struct prior *prior, const struct row *row,
+		      struct estimate *ret)
+{
+	struct estimate_options options = ESTIMATE_OPTIONS_INIT;
+	double x[INPUT_MAX];
+
+	options.stateless = true;
+	*ret = (struct estimate){.tier = row_tier(row)};
+	if (set) {
+		/* With one row every lag and mean is the present. */
+		for (size_t i = 0; i < set->n_inputs; i++)
+			x[i] = row->v[set->inputs[i].feature];
+		model_set_estimate(set, x, &options, ret);
+	}
+	prior_fill(prior, row, set && set->scope != SCOPE_VM_ACTIVE,
+		   set ? FALLBACK_NO_MODEL : FALLBACK_NO_BUNDLE, ret);
+}

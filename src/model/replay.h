@@ -34,4 +34,11 @@ void replay_reset(struct replay *p);
  */
 void replay_row(struct replay *p, const struct row *row, struct estimate *ret);
 
+/*
+ * One row by itself, as for a stream's first row: models without history,
+ * then the prior. Safe for any number of threads. Allocates nothing.
+ */
+void replay_stateless(const struct model_set *set, const struct prior *prior, const struct row *row,
+		      struct estimate *ret);
+
 #endif
