@@ -14,7 +14,7 @@
 #include "features/stream.h"
 #include "model/estimate.h"
 #include "model/prior.h"
-#include "model/replay.h"
+#include "model/estimator.h"
 
 _Static_assert(FEATURE_COUNT <= VMWATTS_FEATURES_MAX, "a row must hold every feature");
 _Static_assert((int)VMWATTS_ZONE_COUNT == (int)ZONE_RAPL_COUNT, "zones are those of RAPL");
@@ -28,7 +28,7 @@ struct vmwatts {
 };
 
 struct vmwatts_session {
-	struct replay *replay;
+	struct estimator *estimator;
 };
 
 struct vmwatts_meter {
@@ -189,20 +189,20 @@ int vmwatts_estimate(const struct vmwatts *v, const double x[VMWATTS_FEATURES_MA
 	struct row r;
 
 	fill_row(&r, x);
-	replay_stateless(v->set, &v->prior, &r, &e);
+	estimator_stateless(v->set, &v->prior, &r, &e);
 	fill_zones(&e, zones);
 	return 0;
 }
 
 int vmwatts_session_new(const struct vmwatts *v, struct vmwatts_session **ret, char *why)
 {
-	const struct replay_options o = {.set = v->set, .prior = &v->prior};
+	const struct estimator_options o = {.set = v->set, .prior = &v->prior};
 	struct vmwatts_session *s = calloc(1, sizeof(*s));
 	struct err e = ERR_INIT;
 
 	if (!s)
 		err_nomem(&e);
-	else if (replay_new(&o, &s->replay, &e) == 0) {
+	else if (estimator_new(&o, &s->estimator, &e) == 0) {
 		*ret = s;
 		return 0;
 	}
@@ -214,7 +214,7 @@ void vmwatts_session_free(struct vmwatts_session *s)
 {
 	if (!s)
 		return;
-	replay_free(s->replay);
+	estimator_free(s->estimator);
 	free(s);
 }
 
@@ -230,7 +230,7 @@ int vmwatts_session_push(struct vmwatts_session *s, double time_s, double durati
 	fill_row(&r, x);
 	r.t_s = time_s;
 	r.dt_s = duration_s;
-	replay_row(s->replay, &r, &e);
+	estimator_row(s->estimator, &r, &e);
 	fill_zones(&e, zones);
 	return 0;
 }

@@ -197,14 +197,37 @@ bool scan_u64(const char **p, uint64_t *ret_value)
 	return true;
 }
 
+/* Counters and flags, most of what we write, without the cost of printf. */
+static const char *format_whole(char buf[NUMBER_TEXT], int64_t value)
+{
+	char reversed[NUMBER_TEXT];
+	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	size_t n = 0, at = 0;
+
+	do
+		reversed[n++] = (char)('0' + left % 10);
+	while (left /= 10);
+	if (value < 0)
+		buf[at++] = '-';
+	while (n)
+		buf[at++] = reversed[--n];
+	buf[at] = 0;
+	return buf;
+}
+
 const char *format_double_digits(char buf[NUMBER_TEXT], double value, int digits)
 {
+	static const double limits[] = {1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
+	double limit = limits[(digits < 9 ? digits : 9) - 1];
 	char *comma;
 
 	if (isnan(value))
 		return strcpy(buf, "NaN"); /* 3 of NUMBER_TEXT */
 	if (isinf(value))
 		return strcpy(buf, value > 0 ? "+Inf" : "-Inf");
+	if (fabs(value) < limit && value == (double)(int64_t)value &&
+	    !(value == 0 && signbit(value)))
+		return format_whole(buf, (int64_t)value);
 	snprintf(buf, NUMBER_TEXT, "%.*g", digits, value);
 	comma = strchr(buf, ',');
 	if (comma)

@@ -19,7 +19,8 @@
 #include "cli/commands.h"
 #include "cli/inputs.h"
 #include "features/csv.h"
-#include "model/replay.h"
+#include "features/stream.h"
+#include "model/estimator.h"
 
 #define HELD_ROWS      8
 #define WATTS_DIGITS   9
@@ -53,7 +54,7 @@ struct session {
 	const struct model_set *set;
 	struct prior prior;
 	struct csv_reader *csv;
-	struct replay *replay;
+	struct estimator *estimator;
 	double dt_s; /* what each row averages over; NaN: not known */
 	size_t bad_rows, n_held;
 	struct held held[HELD_ROWS];
@@ -140,7 +141,7 @@ static void answer(struct session *s, const struct held *held)
 		struct row row = held->row.row;
 
 		row.dt_s = s->dt_s;
-		replay_row(s->replay, &row, &estimate);
+		estimator_row(s->estimator, &row, &estimate);
 	}
 	if (s->a->json)
 		write_json(s, &held->row, &estimate);
@@ -176,40 +177,23 @@ static int read_row(struct session *s, struct held *ret, struct err *e)
 	return r;
 }
 
-/* The median of the steps forward in time between the held rows. */
-static double usual_step(const struct session *s)
-{
-	double steps[HELD_ROWS], last = NAN;
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->n_held; i++) {
-		double t_s = s->held[i].row.row.t_s, step = t_s - last;
-		size_t at = n;
-
-		last = t_s;
-		if (!(step > 0))
-			continue;
-		for (; at && steps[at - 1] > step; at--)
-			steps[at] = steps[at - 1];
-		steps[at] = step;
-		n++;
-	}
-	return n ? steps[n / 2] : NAN;
-}
-
 static int hold_first_rows(struct session *s, struct err *e)
 {
-	struct replay_options o = {.set = s->set, .prior = &s->prior, .stateless = s->a->stateless};
+	struct estimator_options o = {
+		.set = s->set, .prior = &s->prior, .stateless = s->a->stateless};
 	size_t wanted = s->set ? HELD_ROWS : 0;
+	double t_s[HELD_ROWS];
 	int r = 1;
 
 	while (s->n_held < wanted && (r = read_row(s, &s->held[s->n_held], e)) == 1)
 		s->n_held++;
 	if (r < 0)
 		return r;
-	o.step_s = usual_step(s);
+	for (size_t i = 0; i < s->n_held; i++)
+		t_s[i] = s->held[i].row.row.t_s;
+	o.step_s = usual_step(t_s, s->n_held);
 	s->dt_s = fmax(o.step_s, s->a->window_s);
-	return replay_new(&o, &s->replay, e);
+	return estimator_new(&o, &s->estimator, e);
 }
 
 static int estimate_rows(struct session *s, struct err *e)
@@ -270,7 +254,7 @@ static int run(const struct arguments *a, struct err *e)
 		r = err_set(e, -ERR_DATA, "stdin: %zu bad rows were answered with empty fields",
 			    s->bad_rows);
 	csv_close(s->csv);
-	replay_free(s->replay);
+	estimator_free(s->estimator);
 	model_set_free(set);
 	text_release(&s->out);
 	free(s);

@@ -28,27 +28,34 @@ static void cpufreq_close(void *state)
 	free(f);
 }
 
+static int open_policy(const struct root *r, unsigned cpu)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpufreq/policy%u/scaling_cur_freq",
+		 cpu);
+	return root_open(r, path);
+}
+
 static int cpufreq_open(const struct source_context *c, void **state)
 {
-	struct cpufreq *f = calloc(1, sizeof(*f));
+	/* policy0 is on every machine that has any. */
+	int first = open_policy(c->root, 0);
+	struct cpufreq *f;
 
-	if (!f)
+	if (first < 0)
+		return first;
+	f = calloc(1, sizeof(*f));
+	if (!f) {
+		close(first);
 		return -ENOMEM;
-	for (unsigned cpu = 0; cpu < c->cpus_cap && f->n < POLICIES_MAX; cpu++) {
-		char path[96];
-		int fd;
+	}
+	f->fd[f->n++] = first;
+	for (unsigned cpu = 1; cpu < c->cpus_cap && f->n < POLICIES_MAX; cpu++) {
+		int fd = open_policy(c->root, cpu);
 
-		snprintf(path, sizeof(path),
-			 "/sys/devices/system/cpu/cpufreq/policy%u/scaling_cur_freq", cpu);
-		fd = root_open(c->root, path);
 		if (fd >= 0)
 			f->fd[f->n++] = fd;
-		else if (cpu == 0)
-			break; /* policy0 is on every machine that has any */
-	}
-	if (!f->n) {
-		free(f);
-		return -ENOENT;
 	}
 	*state = f;
 	return 0;

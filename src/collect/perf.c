@@ -93,25 +93,39 @@ static void perf_close(void *state)
 	free(p);
 }
 
+/* Whether counting works at all, without allocating: most machines we ask say no, every minute. */
+static int try_counting(const struct source_context *c)
+{
+	const struct perf p = {.kernel = c->kernel};
+	int fd = -ENODEV;
+
+	/* CPUs that are offline say ENODEV. */
+	for (unsigned cpu = 0; cpu < c->cpus_cap && fd == -ENODEV; cpu++)
+		fd = open_event(&p, PERF_CYCLES, cpu, -1);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
 static int perf_open(const struct source_context *c, void **state)
 {
 	struct perf *p;
-	int r = -ENOENT;
+	int r;
 
 	if (!c->perf || !root_is_self(c->root))
 		return -ENOENT;
+	r = try_counting(c);
+	if (r < 0)
+		return r;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	p->kernel = c->kernel;
 	p->cpus_cap = c->cpus_cap;
 	p->cpus = calloc(c->cpus_cap, sizeof(*p->cpus));
-	/* CPU 0 may be offline: the first that opens shows that counting works at all. */
-	for (unsigned cpu = 0; p->cpus && cpu < c->cpus_cap && r < 0; cpu++)
-		r = open_group(p, cpu);
-	if (r < 0) {
+	if (!p->cpus) {
 		perf_close(p);
-		return r;
+		return -ENOMEM;
 	}
 	*state = p;
 	return 0;

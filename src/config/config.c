@@ -67,12 +67,13 @@ static int read_file(const struct config_flags *f, struct config *c, struct err 
 	const char *path = f->config ? f->config : CONFIG_PATH_DEFAULT;
 	autofree char *text = NULL;
 	size_t len;
-	int r = file_read(path, FILE_MAX, false, &text, &len, e);
+	struct err why = ERR_INIT;
+	int r = file_read(path, FILE_MAX, false, &text, &len, &why);
 
 	if (r == -ENOENT && !f->config)
 		return 0;
 	if (r < 0)
-		return err_prefix(e, "configuration");
+		return err_set(e, r, "configuration %s", why.msg);
 	return config_parse(text, len, path, c, e);
 }
 

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "model/replay.h"
+#include "model/estimator.h"
 
 /* What came out for every row; columns only for zones with labels. */
 struct answers {
@@ -55,16 +55,16 @@ static void keep(struct answers *a, size_t i, const struct table *t, const struc
 	}
 }
 
-static int replay_run(const struct report *report, const struct table_run *run,
+static int estimate_run(const struct report *report, const struct table_run *run,
 		      const struct evaluate_options *o, struct answers *a, struct report *ret,
 		      struct err *e)
 {
-	struct replay_options options = {.set = report->set,
+	struct estimator_options options = {.set = report->set,
 					 .prior = o->prior,
 					 .step_s = run->interval_s,
 					 .stateless = o->stateless || !run->ordered};
-	struct replay *p;
-	int r = replay_new(&options, &p, e);
+	struct estimator *p;
+	int r = estimator_new(&options, &p, e);
 
 	if (r < 0)
 		return r;
@@ -74,10 +74,10 @@ static int replay_run(const struct report *report, const struct table_run *run,
 
 		table_row(report->table, i, &row);
 		row.dt_s = run->window_s;
-		replay_row(p, &row, &estimate);
+		estimator_row(p, &row, &estimate);
 		keep(a, i, report->table, &estimate, ret);
 	}
-	replay_free(p);
+	estimator_free(p);
 	return 0;
 }
 
@@ -110,7 +110,7 @@ int evaluate(const struct table *t, const struct model_set *s, const struct eval
 	int r = answers_init(&a, t, e);
 
 	for (size_t k = 0; r == 0 && k < t->n_runs; k++)
-		r = replay_run(&report, &t->runs[k], o, &a, &report, e);
+		r = estimate_run(&report, &t->runs[k], o, &a, &report, e);
 	zone_foreach (z) {
 		if (r == 0 && t->y_w[z])
 			r = score_zone(t, &a, z, &report.zone[z], e);

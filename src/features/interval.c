@@ -191,7 +191,8 @@ static void pressure_features(const struct sample *prev, const struct sample *cu
 			      double *v)
 {
 	v[FEATURE_PSI_CPU_SOME_RATIO] = stalled(prev->psi_cpu_us, cur->psi_cpu_us, seconds);
-	v[FEATURE_PSI_MEMORY_SOME_RATIO] = stalled(prev->psi_memory_us, cur->psi_memory_us, seconds);
+	v[FEATURE_PSI_MEMORY_SOME_RATIO] =
+		stalled(prev->psi_memory_us, cur->psi_memory_us, seconds);
 	v[FEATURE_PSI_IO_SOME_RATIO] = stalled(prev->psi_io_us, cur->psi_io_us, seconds);
 }
 

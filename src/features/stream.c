@@ -152,22 +152,42 @@ void stream_reset(struct stream *s)
 		s->ema[i] = NAN;
 }
 
-/* The median of the recent steps; infinite while too few are known. */
-static double usual_step(const struct stream *s)
+/* The upper median; sorts v by insertion, for a handful of values. */
+static double median(double *v, size_t n)
 {
-	double sorted[STEPS_KEPT];
+	for (size_t i = 1; i < n; i++) {
+		double value = v[i];
+		size_t at = i;
+
+		for (; at && v[at - 1] > value; at--)
+			v[at] = v[at - 1];
+		v[at] = value;
+	}
+	return v[n / 2];
+}
+
+double usual_step(const double *t_s, size_t n)
+{
+	double steps[USUAL_STEP_MAX];
+	size_t n_steps = 0;
+
+	for (size_t i = 1; i < n && i < USUAL_STEP_MAX; i++) {
+		if (t_s[i] > t_s[i - 1])
+			steps[n_steps++] = t_s[i] - t_s[i - 1];
+	}
+	return n_steps ? median(steps, n_steps) : NAN;
+}
+
+/* The median of the recent steps; infinite while too few are known. */
+static double recent_step(const struct stream *s)
+{
 	size_t n = s->n_steps < STEPS_KEPT ? s->n_steps : STEPS_KEPT;
+	double steps[STEPS_KEPT];
 
 	if (n < STEPS_NEEDED)
 		return INFINITY;
-	for (size_t i = 0; i < n; i++) {
-		size_t at = i;
-
-		for (; at && sorted[at - 1] > s->steps[i]; at--)
-			sorted[at] = sorted[at - 1];
-		sorted[at] = s->steps[i];
-	}
-	return sorted[n / 2];
+	memcpy(steps, s->steps, n * sizeof(*steps));
+	return median(steps, n);
 }
 
 /* Seconds since the row before; resets and returns NaN at the start of a series. */
@@ -175,7 +195,7 @@ static double advance(struct stream *s, double t_s)
 {
 	double step = t_s - s->last_t;
 
-	if (isnan(s->last_t) || !(step > 0) || step > GAP_STEPS * usual_step(s)) {
+	if (isnan(s->last_t) || !(step > 0) || step > GAP_STEPS * recent_step(s)) {
 		stream_reset(s);
 		step = NAN;
 	} else {

@@ -22,6 +22,11 @@
 #include "base/err.h"
 #include "features/input.h"
 
+#define USUAL_STEP_MAX 64
+
+/* The median of the steps forward in time between the first n instants; NaN where there is none. */
+double usual_step(const double *t_s, size_t n);
+
 struct stream; /* owned by stream_new's caller */
 
 struct stream_options {

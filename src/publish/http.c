@@ -357,8 +357,9 @@ void http_run(struct http *h)
 	MHD_run(h->daemon);
 }
 
-void http_changed(struct http *h)
+void http_show(struct http *h, const struct snapshot *s)
 {
+	h->snapshot = s;
 	h->metrics_fresh = h->json_fresh = false;
 }
 

@@ -31,8 +31,8 @@ int http_fd(const struct http *h);
 /* Serve what is ready; call when the descriptor is readable and at every tick. */
 void http_run(struct http *h);
 
-/* Drop what was rendered: the snapshot has changed. */
-void http_changed(struct http *h);
+/* Serve `s` from now on; call whenever it has changed. */
+void http_show(struct http *h, const struct snapshot *s);
 
 /* Where it listens, "127.0.0.1:9102"; with port 0, the port the kernel chose. */
 const char *http_address(const struct http *h);

@@ -332,6 +332,10 @@ static void agent_metrics(struct out *o)
 	       s->state_kept);
 	scalar(t, "vmwatts_bundle_expired", "gauge", "1 when the serving bundle is past its date",
 	       s->bundle_expired);
+	scalar(t, "vmwatts_bundle_mismatch", "gauge",
+	       "How far this machine is from the one the serving bundle was trained on; 0 is a "
+	       "match",
+	       s->mismatch);
 	scalar(t, "vmwatts_config_reload_failures_total", "counter",
 	       "Reloads that kept the old configuration because the new one was bad",
 	       (double)s->config_reload_failures);

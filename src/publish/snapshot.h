@@ -47,6 +47,7 @@ struct snapshot {
 	double tick_s;
 	bool state_kept; /* joules are in the state directory */
 	bool bundle_expired;
+	double mismatch; /* points by which this machine is not the bundle's */
 	uint64_t config_reload_failures, bundle_load_failures;
 };
 

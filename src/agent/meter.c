@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From rows to the snapshot: see meter.h. */
+#include "agent/meter.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/account.h"
+#include "agent/policy.h"
+#include "base/log.h"
+#include "model/estimator.h"
+
+#define OOD_MEMORY_S  60 /* the out-of-distribution ratio looks back about this far */
+#define EXPIRED_WIDEN 1.5
+
+struct meter {
+	struct config config; /* a copy: a reload makes a new meter */
+	const struct identity *identity;
+	struct state *state;
+	struct model_set *set; /* owned */
+	struct prior prior;
+	struct estimator *estimator;
+	struct fit fit;
+	struct policy policy[ZONE_RAPL_COUNT];
+	struct account accounts[ZONE_RAPL_COUNT];
+	struct row row, masked;
+	struct estimate estimate;
+	struct snapshot snapshot;
+	char version[128];
+};
+
+#define each_zone(z) for (int z = 0; z < ZONE_RAPL_COUNT; z++)
+
+static int64_t thread_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+/* ---- building ---- */
+
+static int init_accounts(struct meter *m, double step_s, struct err *e)
+{
+	double interval_s = (double)m->config.collection_interval_ns / 1e9;
+	int r = 0;
+
+	each_zone(z)
+	{
+		if (r == 0)
+			r = account_init(&m->accounts[z], interval_s, step_s, e);
+	}
+	return r;
+}
+
+static void init_snapshot(struct meter *m)
+{
+	struct snapshot *s = &m->snapshot;
+
+	s->node_name = m->config.node_name;
+	s->identity = m->identity;
+	s->enabled = m->config.enabled;
+	s->row = &m->row;
+	s->set = m->set;
+	s->scope = SCOPE_VM_ACTIVE;
+	s->usage_ratio = NAN;
+	if (m->set)
+		snprintf(m->version, sizeof(m->version), "%s", m->set->version);
+	else
+		snprintf(m->version, sizeof(m->version), "prior-%s", prior_name(&m->prior));
+	s->model_version = m->version;
+	row_clear(&m->row);
+}
+
+int meter_new(const struct meter_options *o, struct meter **ret, struct err *e)
+{
+	struct meter *m = calloc(1, sizeof(*m));
+	struct estimator_options options = {.set = o->set, .step_s = o->step_s};
+	int r;
+
+	if (!m) {
+		model_set_free(o->set);
+		return err_nomem(e);
+	}
+	m->config = *o->config;
+	m->identity = o->identity;
+	m->state = o->state;
+	m->set = o->set;
+	m->fit.widen = 1;
+	prior_init(&m->prior, m->identity);
+	options.prior = &m->prior;
+	r = estimator_new(&options, &m->estimator, e);
+	if (r == 0)
+		r = init_accounts(m, o->step_s, e);
+	if (r < 0) {
+		meter_free(m);
+		return r;
+	}
+	init_snapshot(m);
+	*ret = m;
+	return 0;
+}
+
+void meter_free(struct meter *m)
+{
+	if (!m)
+		return;
+	each_zone(z) account_release(&m->accounts[z]);
+	estimator_free(m->estimator);
+	model_set_free(m->set);
+	free(m);
+}
+
+void meter_refit(struct meter *m, double vcpus)
+{
+	const struct model_set *s = m->set;
+	double widen;
+
+	prior_init(&m->prior, m->identity);
+	if (!s)
+		return;
+	fit_machine(&s->trained_on, m->identity, vcpus, &m->fit);
+	m->snapshot.bundle_expired = s->expires_s && s->expires_s <= time(NULL);
+	widen = m->fit.widen * (m->snapshot.bundle_expired ? EXPIRED_WIDEN : 1);
+	estimator_set_fit(m->estimator, widen, m->fit.mismatch);
+	m->snapshot.mismatch = m->fit.mismatch;
+}
+
+const char *meter_misfit(const struct meter *m)
+{
+	return m->fit.why;
+}
+
+void meter_reset(struct meter *m)
+{
+	estimator_reset(m->estimator);
+}
+
+struct snapshot *meter_snapshot(struct meter *m)
+{
+	return &m->snapshot;
+}
+
+const struct estimate *meter_estimate(const struct meter *m)
+{
+	return &m->estimate;
+}
+
+/* ---- one row ---- */
+
+/* Only whitelisted features reach a model. The prior knows load and vCPUs alone. */
+static const struct row *mask(struct meter *m)
+{
+	if (!m->config.has_whitelist)
+		return &m->row;
+	m->masked = m->row;
+	feature_foreach (f) {
+		if (!m->config.whitelist[f])
+			m->masked.v[f] = NAN;
+	}
+	return &m->masked;
+}
+
+/* Zones whose model is not confident are answered by its physics part, else left to the prior. */
+static void fall_back(struct meter *m)
+{
+	struct estimate physics;
+	bool any = false, low[ZONE_RAPL_COUNT] = {false};
+
+	each_zone(z)
+	{
+		const struct zone_estimate *zone = &m->estimate.zone[z];
+
+		if (zone->valid)
+			low[z] = policy_update(&m->policy[z], zone->confidence,
+					       m->config.confidence_threshold);
+		any |= low[z];
+	}
+	if (!any)
+		return;
+	estimator_physics(m->estimator, &physics);
+	each_zone(z)
+	{
+		if (!low[z])
+			continue;
+		m->estimate.zone[z] = physics.zone[z];
+		m->estimate.zone[z].fallback = FALLBACK_LOW_CONFIDENCE;
+	}
+}
+
+/* `disable`: what is not confident is left out, whoever said it. */
+static void leave_out(struct meter *m)
+{
+	each_zone(z)
+	{
+		struct zone_estimate *zone = &m->estimate.zone[z];
+
+		if (zone->valid &&
+		    policy_update(&m->policy[z], zone->confidence, m->config.confidence_threshold))
+			zone->valid = false;
+	}
+}
+
+static void move(struct zone_estimate *z, double idle_w)
+{
+	double by = idle_w - z->idle_w;
+
+	z->idle_w = idle_w;
+	z->low_w = fmax(z->low_w + by, 0);
+	z->high_w = fmax(z->high_w + by, zone_watts(z));
+	z->low_w = fmin(z->low_w, zone_watts(z));
+}
+
+/* `idle: none` shows active power alone; `share` adds the prior's idle to a model without. */
+static void settle_idle(struct meter *m)
+{
+	bool share = m->config.idle == IDLE_SHARE;
+	bool lacks_idle = m->set && m->set->scope == SCOPE_VM_ACTIVE;
+	struct estimate prior = {.tier = TIER_OS};
+
+	if (share && lacks_idle)
+		prior_fill(&m->prior, &m->row, true, FALLBACK_NO_MODEL, &prior);
+	each_zone(z)
+	{
+		struct zone_estimate *zone = &m->estimate.zone[z];
+
+		if (!zone->valid || zone->provenance == PROVENANCE_PRIOR)
+			continue;
+		if (!share)
+			move(zone, 0);
+		else if (lacks_idle && prior.zone[z].valid)
+			move(zone, prior.zone[z].idle_w);
+	}
+}
+
+static void estimate(struct meter *m)
+{
+	bool disable = m->config.fallback_method == FALLBACK_METHOD_DISABLE;
+
+	estimator_push(m->estimator, mask(m), &m->estimate);
+	m->estimate.tier = row_tier(&m->row);
+	if (!disable)
+		fall_back(m);
+	prior_fill(&m->prior, &m->row, m->config.idle == IDLE_SHARE,
+		   m->set ? FALLBACK_NO_MODEL : FALLBACK_NO_BUNDLE, &m->estimate);
+	settle_idle(m);
+	if (disable)
+		leave_out(m);
+}
+
+static void count_energy(struct meter *m, double seconds)
+{
+	if (!m->config.enabled)
+		return;
+	each_zone(z)
+	{
+		const struct zone_estimate *zone = &m->estimate.zone[z];
+
+		if (!zone->valid)
+			continue;
+		m->state->zones[z].active_j += zone->active_w * seconds;
+		m->state->zones[z].idle_j += zone->idle_w * seconds;
+		account_add(&m->accounts[z], zone, seconds);
+	}
+	state_commit(m->state);
+}
+
+static void fill_zone(struct meter *m, int z, double inference_s)
+{
+	const struct zone_estimate *from = &m->estimate.zone[z];
+	struct zone_snapshot *to = &m->snapshot.zone[z];
+
+	to->valid =
+		m->config.enabled && from->valid &&
+		account_mean(&m->accounts[z], &to->active_w, &to->idle_w, &to->low_w, &to->high_w);
+	to->active_j = m->state->zones[z].active_j;
+	to->idle_j = m->state->zones[z].idle_j;
+	to->confidence = from->confidence;
+	to->provenance = from->provenance;
+	to->fallback = from->fallback;
+	to->definition = from->definition;
+	to->model = from->model;
+	to->inference_s = inference_s;
+}
+
+static void watch_distribution(struct meter *m, double seconds)
+{
+	double *ratio = &m->snapshot.out_of_distribution_ratio;
+	bool outside = false;
+
+	each_zone(z) outside |=
+		m->estimate.zone[z].valid && m->estimate.zone[z].distance > OUT_OF_DISTRIBUTION;
+	*ratio += ((outside ? 1 : 0) - *ratio) * -expm1(-seconds / OOD_MEMORY_S);
+}
+
+/* As Kepler counts it: stolen time is active time. NaN when not known. */
+static double usage_ratio(const struct row *row)
+{
+	double steal = row->v[FEATURE_CPU_STEAL_TIME];
+	double usage = row->v[FEATURE_CPU_UTILIZATION] + (isnan(steal) ? 0 : steal);
+
+	return usage > 1 ? 1 : usage;
+}
+
+void meter_row(struct meter *m, const struct row *row, double seconds)
+{
+	struct snapshot *s = &m->snapshot;
+	int64_t begin_ns = thread_cpu_ns();
+	double inference_s;
+
+	if (m->set && m->set->expires_s && !s->bundle_expired &&
+	    row->t_s >= (double)m->set->expires_s)
+		meter_refit(m, row->v[FEATURE_VCPUS]);
+	m->row = *row;
+	estimate(m);
+	inference_s = (double)(thread_cpu_ns() - begin_ns) / 1e9;
+	count_energy(m, seconds);
+	watch_distribution(m, seconds);
+	each_zone(z) fill_zone(m, z, inference_s);
+	s->ready = true;
+	s->t_s = row->t_s;
+	s->tier = m->estimate.tier;
+	s->usage_ratio = usage_ratio(row);
+	s->state_kept = state_kept(m->state);
+}

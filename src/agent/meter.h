@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AGENT_METER_H
+#define AGENT_METER_H
+
+/*
+ * The meter: rows in, a snapshot out. Everything between features and wire
+ * that the live loop and a replayed recording share: whitelist, estimate,
+ * confidence policy, prior, idle, energy.
+ */
+
+#include "agent/state.h"
+#include "config/config.h"
+#include "publish/snapshot.h"
+
+struct meter; /* owned by the caller of meter_new */
+
+struct meter_options {
+	const struct config *config;	 /* copied */
+	const struct identity *identity; /* borrowed; re-read in place: call meter_refit */
+	struct state *state;		 /* borrowed */
+	struct model_set *set;		 /* NULL: the prior; taken over, also on failure */
+	double step_s;			 /* usual time between rows */
+};
+
+int meter_new(const struct meter_options *o, struct meter **ret, struct err *e);
+
+/* NULL is fine. The state stays. */
+void meter_free(struct meter *m);
+
+/* The machine changed, or its number of vCPUs. Allocates nothing. */
+void meter_refit(struct meter *m, double vcpus);
+
+/* How far the bundle fits this machine, in words; "" when it does. */
+const char *meter_misfit(const struct meter *m);
+
+/* The past no longer says anything: a suspend, a changed set of CPUs. */
+void meter_reset(struct meter *m);
+
+/*
+ * One row of `seconds` length: estimate it, count its energy, fill the
+ * snapshot. row->dt_s as for estimator_push. Allocates nothing.
+ */
+void meter_row(struct meter *m, const struct row *row, double seconds);
+
+/* What meter_row filled; the loop adds what it knows. Lives as long as the meter. */
+struct snapshot *meter_snapshot(struct meter *m);
+
+/* The estimate of the last row itself, before averaging. */
+const struct estimate *meter_estimate(const struct meter *m);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AGENT_PARTS_H
+#define AGENT_PARTS_H
+
+/* What an agent consists of; only src/agent includes this. */
+
+#include "agent/agent.h"
+#include "agent/meter.h"
+#include "agent/state.h"
+#include "collect/collector.h"
+#include "publish/http.h"
+
+struct agent {
+	const struct agent_options *options;
+	const struct kernel *kernel;
+	struct config config;
+	struct root root;
+	struct identity identity;
+	struct state state;
+	struct collector *collector;
+	struct sample samples[2]; /* the one before, and the one being read */
+	unsigned current;	  /* index of the one being read */
+	bool has_previous;
+	struct meter *meter;
+	struct http *http; /* NULL unless serving */
+	uint64_t config_reload_failures, bundle_load_failures;
+};
+
+/* Configuration, machine, bundle and meter; no state file, no counters read, no server. */
+int agent_init(struct agent *a, const struct agent_options *o, struct err *e);
+void agent_release(struct agent *a);
+
+/* Open the sources and take the first sample. */
+int agent_start_sampling(struct agent *a, struct err *e);
+
+/* Read the configuration and the bundle anew. On failure nothing has changed. */
+int agent_reload(struct agent *a, struct err *e);
+
+/* One sample, and with the one before it one row for the meter. Allocates nothing. */
+void agent_tick(struct agent *a);
+
+#endif

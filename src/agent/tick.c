@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One tick: two samples, their row, the meter: see parts.h. */
+#include <string.h>
+
+#include "agent/parts.h"
+#include "features/interval.h"
+
+static void fill_costs(struct agent *a, int64_t begin_ns)
+{
+	struct snapshot *s = meter_snapshot(a->meter);
+	const struct collector_stats *stats = collector_stats(a->collector);
+
+	memcpy(s->source_errors, stats->errors, sizeof(s->source_errors));
+	for (int i = 0; i < SOURCE_COUNT; i++)
+		s->source_duration_s[i] = (double)stats->duration_ns[i] / 1e9;
+	s->config_reload_failures = a->config_reload_failures;
+	s->bundle_load_failures = a->bundle_load_failures;
+	s->tick_s = (double)(a->kernel->thread_cpu_ns() - begin_ns) / 1e9;
+}
+
+/* After these the past says nothing about what comes. */
+static void begin_anew(struct agent *a, unsigned events, double vcpus)
+{
+	if (events & INTERVAL_HOTPLUG) {
+		identity_read(&a->identity, &a->root, NULL);
+		meter_refit(a->meter, vcpus);
+	}
+	meter_reset(a->meter);
+}
+
+void agent_tick(struct agent *a)
+{
+	struct sample *now = &a->samples[a->current], *before = &a->samples[a->current ^ 1];
+	int64_t begin_ns = a->kernel->thread_cpu_ns();
+	unsigned events = INTERVAL_OK;
+	struct row row;
+
+	collector_sample(a->collector, now);
+	if (!sample_has(now, SOURCE_STAT))
+		return; /* the sample before stays, and the next interval covers this one */
+	if (a->has_previous) {
+		events = interval_row(before, now, &row);
+		if (events & INTERVAL_SHORT)
+			return;
+		if (events & (INTERVAL_SUSPEND | INTERVAL_HOTPLUG))
+			begin_anew(a, events, row.v[FEATURE_VCPUS]);
+		meter_row(a->meter, &row, row.dt_s);
+	}
+	a->has_previous = true;
+	a->current ^= 1;
+	fill_costs(a, begin_ns);
+	if (a->http)
+		http_show(a->http, meter_snapshot(a->meter));
+}

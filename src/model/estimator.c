@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Rows to estimates: see estimator.h. */
+#include "model/estimator.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "features/stream.h"
+
+/* A row of at least this share of the trained interval counts as one of its kind. */
+#define SAME_KIND 0.75
+
+struct estimator {
+	const struct model_set *set;
+	const struct prior *prior;
+	struct estimate_options options;
+	struct stream *stream;
+	double x[INPUT_MAX];
+};
+
+int estimator_new(const struct estimator_options *o, struct estimator **ret, struct err *e)
+{
+	struct estimator *p = calloc(1, sizeof(*p));
+	int r = 0;
+
+	if (!p)
+		return err_nomem(e);
+	p->set = o->set;
+	p->prior = o->prior;
+	p->options = (struct estimate_options)ESTIMATE_OPTIONS_INIT;
+	p->options.stateless = o->stateless;
+	if (o->set) {
+		double step_s =
+			o->step_s > 0 ? fmin(o->step_s, o->set->interval_s) : o->set->interval_s;
+		struct stream_options s = {.inputs = o->set->inputs,
+					   .n_inputs = o->set->n_inputs,
+					   .step_s = step_s / 2,
+					   .window_s = o->set->window_s};
+
+		r = stream_new(&s, &p->stream, e);
+	}
+	if (r < 0) {
+		estimator_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+void estimator_free(struct estimator *p)
+{
+	if (!p)
+		return;
+	stream_free(p->stream);
+	free(p);
+}
+
+void estimator_set_fit(struct estimator *p, double widen, double mismatch)
+{
+	p->options.widen = widen;
+	p->options.mismatch = mismatch;
+}
+
+void estimator_reset(struct estimator *p)
+{
+	if (p->stream)
+		stream_reset(p->stream);
+}
+
+void estimator_push(struct estimator *p, const struct row *row, struct estimate *ret)
+{
+	struct row r = *row;
+
+	*ret = (struct estimate){.tier = row_tier(row)};
+	if (!p->set)
+		return;
+	if (!(r.dt_s < SAME_KIND * p->set->interval_s))
+		r.dt_s = NAN;
+	stream_push(p->stream, &r, p->x);
+	model_set_estimate(p->set, p->x, &p->options, ret);
+}
+
+void estimator_physics(struct estimator *p, struct estimate *ret)
+{
+	struct estimate_options o = p->options;
+
+	o.physics_only = true;
+	*ret = (struct estimate){.tier = TIER_OS};
+	if (p->set)
+		model_set_estimate(p->set, p->x, &o, ret);
+}
+
+static void fill_rest(const struct model_set *set, const struct prior *prior, const struct row *row,
+		      struct estimate *e)
+{
+	prior_fill(prior, row, set && set->scope != SCOPE_VM_ACTIVE,
+		   set ? FALLBACK_NO_MODEL : FALLBACK_NO_BUNDLE, e);
+}
+
+void estimator_row(struct estimator *p, const struct row *row, struct estimate *ret)
+{
+	estimator_push(p, row, ret);
+	fill_rest(p->set, p->prior, row, ret);
+}
+
+void estimator_stateless(const struct model_set *set, const struct prior *prior,
+			 const struct row *row, struct estimate *ret)
+{
+	struct estimate_options options = ESTIMATE_OPTIONS_INIT;
+	double x[INPUT_MAX];
+
+	options.stateless = true;
+	*ret = (struct estimate){.tier = row_tier(row)};
+	if (set) {
+		/* With one row every lag and mean is the present. */
+		for (size_t i = 0; i < set->n_inputs; i++)
+			x[i] = row->v[set->inputs[i].feature];
+		model_set_estimate(set, x, &options, ret);
+	}
+	fill_rest(set, prior, row, ret);
+}
