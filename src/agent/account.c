@@ -59,7 +59,7 @@ void account_add(struct account *a, const struct zone_estimate *z, double dt_s)
 				    .high_j = z->high_w * dt_s};
 	struct account_slot *last = a->n ? &a->slots[(a->first + a->n - 1) % a->cap] : NULL;
 
-	if (last && last->dt_s + dt_s <= a->interval_s / ACCOUNT_SLOTS_MAX) {
+	if (last && last->dt_s + dt_s <= 2 * a->interval_s / ACCOUNT_SLOTS_MAX) {
 		add_to(last, &tick);
 	} else {
 		if (a->n == a->cap)
@@ -67,8 +67,8 @@ void account_add(struct account *a, const struct zone_estimate *z, double dt_s)
 		a->slots[(a->first + a->n++) % a->cap] = tick;
 	}
 	sum_up(a);
-	/* Keep just as many slots as cover the interval; a hair's breadth of jitter is no slot. */
-	while (a->n > 1 && a->sum.dt_s - a->slots[a->first].dt_s >= a->interval_s * 0.98) {
+	/* As many slots as come nearest to the interval. */
+	while (a->n > 1 && a->sum.dt_s - a->slots[a->first].dt_s / 2 >= a->interval_s) {
 		drop_first(a);
 		sum_up(a);
 	}

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "model/estimate.h"
 
-/* Ticks shorter than a slot share one; a slot is a 1024th of the interval or one tick. */
+/* Ticks shorter than a slot share one; a slot is a 512th of the interval, or one tick. */
 #define ACCOUNT_SLOTS_MAX 1024
 
 struct account_slot {

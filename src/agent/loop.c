@@ -152,6 +152,7 @@ static void open_state(struct agent *a)
 
 	if (state_open(&a->state, a->config.state_directory, &e) < 0)
 		log_warn("%s: joule counters start at 0 and are not kept", e.msg);
+	meter_show_joules(a->meter);
 }
 
 static int serve(struct loop *l, struct err *e)

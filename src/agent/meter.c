@@ -74,6 +74,17 @@ static void init_snapshot(struct meter *m)
 		snprintf(m->version, sizeof(m->version), "prior-%s", prior_name(&m->prior));
 	s->model_version = m->version;
 	row_clear(&m->row);
+	meter_show_joules(m);
+}
+
+void meter_show_joules(struct meter *m)
+{
+	each_zone(z)
+	{
+		m->snapshot.zone[z].active_j = m->state->zones[z].active_j;
+		m->snapshot.zone[z].idle_j = m->state->zones[z].idle_j;
+	}
+	m->snapshot.state_kept = state_kept(m->state);
 }
 
 int meter_new(const struct meter_options *o, struct meter **ret, struct err *e)
@@ -277,8 +288,6 @@ static void fill_zone(struct meter *m, int z, double inference_s)
 	to->valid =
 		m->config.enabled && from->valid &&
 		account_mean(&m->accounts[z], &to->active_w, &to->idle_w, &to->low_w, &to->high_w);
-	to->active_j = m->state->zones[z].active_j;
-	to->idle_j = m->state->zones[z].idle_j;
 	to->confidence = from->confidence;
 	to->provenance = from->provenance;
 	to->fallback = from->fallback;
@@ -321,9 +330,9 @@ void meter_row(struct meter *m, const struct row *row, double seconds)
 	count_energy(m, seconds);
 	watch_distribution(m, seconds);
 	each_zone(z) fill_zone(m, z, inference_s);
+	meter_show_joules(m);
 	s->ready = true;
 	s->t_s = row->t_s;
 	s->tier = m->estimate.tier;
 	s->usage_ratio = usage_ratio(row);
-	s->state_kept = state_kept(m->state);
 }

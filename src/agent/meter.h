@@ -42,6 +42,9 @@ void meter_reset(struct meter *m);
  */
 void meter_row(struct meter *m, const struct row *row, double seconds);
 
+/* Put the state's joules into the snapshot: before the first row they are all there is. */
+void meter_show_joules(struct meter *m);
+
 /* What meter_row filled; the loop adds what it knows. Lives as long as the meter. */
 struct snapshot *meter_snapshot(struct meter *m);
 

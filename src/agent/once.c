@@ -48,8 +48,8 @@ static int print_json(const struct snapshot *s, struct err *e)
 	text_add(&t, "\n");
 	if (t.failed)
 		err_nomem(e);
-	else if (fwrite(t.s, 1, t.len, stdout) != t.len)
-		err_errno(e, "cannot write the result");
+	else
+		fwrite(t.s, 1, t.len, stdout); /* checked by the flush */
 	text_release(&t);
 	return e->code;
 }
@@ -72,9 +72,10 @@ static int measure(struct agent *a, bool json, struct err *e)
 	if (!meter_snapshot(a->meter)->ready)
 		return err_set(e, -ENODATA, "%s/proc/stat says nothing: no estimate",
 			       a->root.prefix);
-	if (json)
-		return print_json(meter_snapshot(a->meter), e);
-	print_table(meter_snapshot(a->meter));
+	if (!json)
+		print_table(meter_snapshot(a->meter));
+	else if (print_json(meter_snapshot(a->meter), e) < 0)
+		return e->code;
 	return fflush(stdout) == EOF ? err_errno(e, "cannot write the result") : 0;
 }
 

@@ -82,12 +82,23 @@ static const struct key *find_key(const char *section, const char *word)
 	return NULL;
 }
 
+/* The whole path that ends in the very `word` of the table. */
+static const char *path_of(const char *word)
+{
+	const struct key *k = config_keys;
+
+	while (last_word(k->path) != word)
+		k++;
+	return k->path;
+}
+
 static int unknown_key(struct reader *r, yaml_mark_t mark, const char *section, const char *word)
 {
 	const char *names[KEYS_MAX], *near;
 	char message[320];
 	size_t n = 0, prefix = strlen(section);
 
+	/* The keys of this section come first; one of another is told with its path. */
 	for (size_t i = 0; i < n_config_keys; i++) {
 		const char *word_at = last_word(config_keys[i].path);
 
@@ -96,6 +107,10 @@ static int unknown_key(struct reader *r, yaml_mark_t mark, const char *section, 
 			names[n++] = word_at;
 	}
 	near = nearest_name(word, names, n);
+	for (size_t i = 0; i < n_config_keys; i++)
+		names[i] = last_word(config_keys[i].path);
+	if (!near && nearest_name(word, names, n_config_keys))
+		near = path_of(nearest_name(word, names, n_config_keys));
 	snprintf(message, sizeof(message), "unknown key '%.80s'%s%s%s", word,
 		 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 	return fail_at(r, mark, message);

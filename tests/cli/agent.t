@@ -1,0 +1,150 @@
+#!/bin/bash
+# The agent as an operator meets it: flags, configuration, bad input, signals, energy.
+. "$(dirname "$0")/../tap.sh"
+port=$((20000 + $$ % 20000))
+at=127.0.0.1:$port
+state=$work/state
+
+scrape() { curl -sf "http://$at/metrics"; }
+metric() { scrape | awk -v name="$1" 'index($0, name) == 1 {print $2; exit}'; }
+ready() { curl -sf "http://$at/readyz"; }
+start() { # arguments: starts the agent, $agent is its pid
+	"$vmwatts" agent --listen "$at" --state-dir "$state" "$@" 2>"$work/log" &
+	agent=$!
+	pids+=($agent)
+	wait_for 10 ready
+}
+stop() {
+	kill "$agent"
+	wait "$agent" 2>/dev/null
+}
+yaml() { printf 'vm_energy_modeling:\n%s\n' "$1" >"$work/config.yaml"; }
+package='kepler_node_cpu_joules_total{node_name="n",zone="package",path="vmwatts/package"}'
+
+# ---- usage and bad input
+help=$("$vmwatts" agent --help)
+is $? 0 "--help exits 0"
+for option in config once json listen root state-dir vm-energy-enabled vm-model-path log-level log-format node-name replay; do
+	[[ $help =~ --$option ]]
+	ok $? "--help names --$option"
+done
+refused 2 "did you mean|unknown" "an unknown option" "$vmwatts" agent --lisen x
+refused 2 "exclude" "--once with --replay" "$vmwatts" agent --once --replay x.csv
+refused 2 "json" "--json alone" "$vmwatts" agent --json
+refused 1 "nothere.yaml" "a configuration that is not there" "$vmwatts" agent --config "$work/nothere.yaml"
+yaml '  sampling_intervall: 1s'
+refused 1 "config.yaml:2:.*did you mean.*sampling_interval" "an unknown key suggests the near one" \
+	"$vmwatts" agent --config "$work/config.yaml"
+yaml '  collection_interval: -5s'
+refused 1 "config.yaml:2:24: .*collection_interval: found '-5s', allowed: .*100ms" "a negative interval" \
+	"$vmwatts" agent --config "$work/config.yaml"
+yaml '  validation: {confidence_threshold: high}'
+refused 1 "config.yaml:2:.*found 'high', allowed" "text where a number should be" "$vmwatts" agent --config "$work/config.yaml"
+refused 1 "nodir" "a root that is not there" "$vmwatts" agent --root "$work/nodir"
+mkdir "$work/emptyroot"
+refused 1 "proc/stat" "a root without /proc" "$vmwatts" agent --once --root "$work/emptyroot" --log-level error
+refused 1 "model_path $work/nomodels" "a model path that is not there" "$vmwatts" agent --vm-model-path "$work/nomodels"
+touch "$work/file"
+refused 1 "not a directory" "a model path that is a file" "$vmwatts" agent --vm-model-path "$work/file"
+refused 1 "listen" "a listen address without a port" "$vmwatts" agent --listen nowhere
+refused 1 "log_level|log-level" "an unknown log level" "$vmwatts" agent --log-level loud
+refused 1 "enabled" "an environment that is no switch" env KEPLER_VM_ENERGY_ENABLED=perhaps "$vmwatts" agent
+printf 'time_s,cpu_utilization\n1,abc\n2,0.5\n3,0.5\n' >"$work/bad.csv"
+said=$("$vmwatts" agent --replay "$work/bad.csv" 2>&1 >/dev/null)
+is $? 1 "a bad row in a replay: exit 1"
+like "$said" "bad.csv:2: " "a bad row in a replay is named"
+refused 1 "time_s" "a replay without time_s" "$vmwatts" agent --replay "$work/config.yaml" --log-level error
+
+# ---- once
+once=$("$vmwatts" agent --once --json --log-level error)
+is $? 0 "--once exits 0"
+is "$(jq -r '.node_cpu_watts | keys | join(" ")' <<<"$once")" "core dram package uncore" "--once --json holds four zones"
+is "$(jq '[.zones[] | .watts_low <= .watts and .watts <= .watts_high] | all' <<<"$once")" true "watts lie inside their interval"
+is "$(jq '.node_cpu_watts.core + .node_cpu_watts.uncore <= .node_cpu_watts.package * (1 + 1e-9)' <<<"$once")" true \
+	"core + uncore <= package"
+is "$(jq -r '[.zones[].provenance] | unique | join(" ")' <<<"$once")" prior "provenance is the prior's"
+"$vmwatts" agent --once --json --log-level error >/dev/full 2>"$work/said"
+is $? 1 "a full disk on stdout: exit 1"
+
+# ---- serving
+start --node-name n
+ok $? "serves and gets ready"
+is "$(curl -s -o /dev/null -w '%{http_code}' "http://$at/healthz")" 200 "/healthz"
+is "$(curl -s "http://$at/api/v1/power" | jq -r .node_name)" n "/api/v1/power"
+is "$(scrape | grep -c '^kepler_node_cpu_watts')" 4 "four zones of kepler_node_cpu_watts"
+refused 1 "$at is in use" "a port in use" "$vmwatts" agent --listen "$at" --state-dir "$work/other" --log-level error
+"$vmwatts" agent --listen "127.0.0.1:$((port + 1))" --state-dir "$state" 2>"$work/second" &
+second=$!
+pids+=($second)
+wait_for 10 curl -sf "http://127.0.0.1:$((port + 1))/readyz"
+like "$(cat "$work/second")" "in use by another agent" "a second agent on one state directory says so"
+is "$(curl -s "http://127.0.0.1:$((port + 1))/metrics" | grep -c '^vmwatts_state_kept 0')" 1 "and shows it"
+kill $second
+wait $second
+is $? 0 "SIGTERM: exit 0"
+is "$(metric vmwatts_state_kept)" 1 "the first one keeps its joules"
+before=$(metric "$package")
+kill -9 "$agent"
+wait "$agent" 2>/dev/null
+start --node-name n
+after=$(metric "$package")
+ok "$(awk -v a="$after" -v b="$before" 'BEGIN {print !(b > 0 && a >= b && a < b + 1000)}')" "joules survive kill -9 ($before, then $after)"
+stop
+
+# ---- reload
+yaml "  node_name: first"
+start --config "$work/config.yaml"
+like "$(scrape)" 'node_name="first"' "the file's node name"
+yaml "  node_name: [second]"
+kill -HUP "$agent"
+wait_for 5 grep -q "reload:.*config.yaml:2" "$work/log"
+ok $? "a bad configuration is told on reload"
+sleep 1.1
+like "$(scrape)" 'node_name="first"' "and the old one stays"
+is "$(metric vmwatts_config_reload_failures_total)" 1 "and is counted"
+yaml "  node_name: third
+  listen: 127.0.0.1:$((port + 2))"
+kill -HUP "$agent"
+wait_for 5 grep -q "reloaded" "$work/log"
+like "$(scrape)" 'node_name="third"' "a good one is taken over (and flags stay stronger: listen)"
+stop
+yaml "  enabled: false"
+start --config "$work/config.yaml"
+is "$(scrape | grep -c '^kepler_node_cpu_watts')" 0 "enabled: false publishes no power"
+is "$(metric kepler_vm_energy_enabled)" 0 "and says so"
+first=$(scrape | grep '^kepler_node_cpu_joules_total')
+sleep 1.2
+is "$(scrape | grep '^kepler_node_cpu_joules_total')" "$first" "and joules stand"
+stop
+KEPLER_VM_ENERGY_ENABLED=true start --config "$work/config.yaml"
+is "$(metric kepler_vm_energy_enabled)" 1 "environment before file"
+stop
+KEPLER_VM_ENERGY_ENABLED=true start --config "$work/config.yaml" --vm-energy-enabled false --log-format json
+is "$(metric kepler_vm_energy_enabled)" 0 "flag before environment"
+jq -es 'all(.level and .msg and .time)' <"$work/log" >/dev/null
+ok $? "JSON logs are JSON"
+stop
+
+# ---- bundles the agent must not use
+mkdir -p "$work/models" "$work/keys"
+head -c 3000 /dev/urandom >"$work/models/x-1.0.0.vmw"
+yaml "  model_path: $work/models
+  trusted_keys: $work/keys"
+start --config "$work/config.yaml"
+like "$(cat "$work/log")" "holds no key; the built-in prior serves" "no key: no bundle, the prior"
+is "$(metric vmwatts_bundle_load_failures_total)" 1 "counted"
+"$vmwatts" model keygen --out "$work/k" >/dev/null
+cp "$work/k.pub" "$work/keys/"
+kill -HUP "$agent"
+wait_for 5 grep -q "reload:.*x-1.0.0.vmw" "$work/log"
+ok $? "an unsigned bundle is refused in one sentence"
+is "$(scrape | grep -c '^kepler_node_cpu_watts')" 4 "and the agent goes on"
+stop
+
+# ---- footprint
+libraries=$(ldd "$vmwatts")
+for heavy in xgboost lapack blas sqlite curl grpc; do
+	[[ ! $libraries =~ $heavy ]]
+	ok $? "does not link $heavy"
+done
+done_testing
