@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The installed library, linked as a program outside would: only include/vmwatts/vmwatts.h. */
+#include "test.h"
+
+#include <unistd.h>
+
+#include <vmwatts/vmwatts.h>
+
+static void names_are_those_of_the_format(void **state)
+{
+	(void)state;
+	assert_int_equal(vmwatts_abi(), 1);
+	assert_true(vmwatts_feature_count() > 40 &&
+		    vmwatts_feature_count() <= VMWATTS_FEATURES_MAX);
+	for (size_t i = 0; i < vmwatts_feature_count(); i++) {
+		assert_int_equal(vmwatts_feature_find(vmwatts_feature_name(i)), i);
+		assert_non_null(vmwatts_feature_unit(i));
+	}
+	assert_int_equal(vmwatts_feature_find("memory_read_bytes_rate"), -1);
+	assert_int_equal(vmwatts_feature_find(NULL), -1);
+	assert_null(vmwatts_feature_name(vmwatts_feature_count()));
+	assert_string_equal(vmwatts_zone_name(VMWATTS_ZONE_UNCORE), "uncore");
+	assert_null(vmwatts_zone_name(VMWATTS_ZONE_COUNT));
+	assert_null(vmwatts_zone_name(-1));
+}
+
+static void the_prior_answers_without_a_bundle(void **state)
+{
+	struct vmwatts_zone zones[VMWATTS_ZONE_COUNT], full[VMWATTS_ZONE_COUNT];
+	double x[VMWATTS_FEATURES_MAX];
+	struct vmwatts *v;
+
+	(void)state;
+	assert_int_equal(vmwatts_open(NULL, NULL, &v, NULL), 0);
+	assert_memory_equal(vmwatts_model(v), "prior ", 6);
+	vmwatts_features_clear(x);
+	assert_int_equal(vmwatts_estimate(v, x, zones), 0);
+	for (int z = 0; z < VMWATTS_ZONE_COUNT; z++)
+		assert_false(zones[z].valid); /* nothing is known: nothing is said */
+	x[vmwatts_feature_find("vcpus")] = 4;
+	x[vmwatts_feature_find("cpu_utilization")] = 0.25;
+	vmwatts_estimate(v, x, zones);
+	x[vmwatts_feature_find("cpu_utilization")] = 1;
+	vmwatts_estimate(v, x, full);
+	for (int z = 0; z < VMWATTS_ZONE_COUNT; z++) {
+		assert_true(zones[z].valid);
+		assert_string_equal(zones[z].provenance, "prior");
+		assert_true(zones[z].watts_low <= zones[z].watts);
+		assert_true(zones[z].watts <= zones[z].watts_high);
+		assert_true(zones[z].confidence > 0 && zones[z].confidence <= 1);
+		assert_true(full[z].watts >= zones[z].watts);
+	}
+	assert_true(full[VMWATTS_ZONE_PACKAGE].watts > zones[VMWATTS_ZONE_PACKAGE].watts);
+	vmwatts_close(v);
+}
+
+static void failures_are_told(void **state)
+{
+	char why[VMWATTS_ERROR_SIZE] = "";
+	struct vmwatts *v = NULL;
+
+	(void)state;
+	assert_true(vmwatts_open("/nowhere.vmw", NULL, &v, why) < 0);
+	assert_non_null(strstr(why, "public key"));
+	assert_true(vmwatts_open("/nowhere.vmw", "/nowhere.pub", &v, why) < 0);
+	assert_non_null(strstr(why, "/nowhere.pub"));
+	assert_null(v);
+	vmwatts_close(NULL);
+	vmwatts_session_free(NULL);
+	vmwatts_meter_free(NULL);
+}
+
+static void sessions_take_rows_in_time_order(void **state)
+{
+	struct vmwatts_zone zones[VMWATTS_ZONE_COUNT];
+	double x[VMWATTS_FEATURES_MAX];
+	struct vmwatts_session *s;
+	struct vmwatts *v;
+
+	(void)state;
+	assert_int_equal(vmwatts_open(NULL, NULL, &v, NULL), 0);
+	assert_int_equal(vmwatts_session_new(v, &s, NULL), 0);
+	vmwatts_features_clear(x);
+	x[vmwatts_feature_find("vcpus")] = 2;
+	x[vmwatts_feature_find("cpu_busy_vcpus")] = 1;
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(vmwatts_session_push(s, i, 1, x, zones), 0);
+		assert_true(zones[VMWATTS_ZONE_PACKAGE].valid);
+	}
+	assert_true(vmwatts_session_push(s, NAN, 1, x, zones) < 0);
+	vmwatts_session_free(s);
+	vmwatts_close(v);
+}
+
+static void the_meter_reads_this_machine(void **state)
+{
+	double x[VMWATTS_FEATURES_MAX], seconds;
+	struct vmwatts_meter *m;
+	char why[VMWATTS_ERROR_SIZE];
+
+	(void)state;
+	assert_int_equal(vmwatts_meter_new(&m, why), 0);
+	usleep(200000);
+	assert_int_equal(vmwatts_meter_read(m, x, &seconds), 0);
+	assert_true(seconds > 0.15 && seconds < 10);
+	assert_true(x[vmwatts_feature_find("vcpus")] >= 1);
+	assert_true(x[vmwatts_feature_find("cpu_utilization")] >= 0);
+	assert_true(x[vmwatts_feature_find("cpu_utilization")] <= 1);
+	vmwatts_meter_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_those_of_the_format),
+		cmocka_unit_test(the_prior_answers_without_a_bundle),
+		cmocka_unit_test(failures_are_told),
+		cmocka_unit_test(sessions_take_rows_in_time_order),
+		cmocka_unit_test(the_meter_reads_this_machine),
+	};
+
+	return run_unit(tests);
+}
