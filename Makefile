@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 BUILD ?= build
 CC ?= gcc
+export BUILD
 export CMOCKA_MESSAGE_OUTPUT := TAP
 
 all: $(BUILD)/build.ninja
@@ -9,16 +10,34 @@ all: $(BUILD)/build.ninja
 
 $(BUILD)/build.ninja:
 	@tools/deps
-	@CC=$(CC) meson setup $(BUILD) >/dev/null
+	@CC=$(CC) meson setup $(BUILD) >/dev/null || { tail -20 $(BUILD)/meson-logs/meson-log.txt; rm -rf $(BUILD); exit 1; }
 
-run: all
+run: all ## start the agent on this machine
 	@tools/run
 
-test: all
+demo: all ## train, sign, install and replay real recordings
+	@tools/demo
+
+test: all ## every test; the last line is "N passed, N failed"
 	@tools/test
 
-lint: all
+bench: all ## what a tick costs
+	@$(BUILD)/bench/bench_tick
+
+lint: all ## format, layers, warnings of gcc and clang, cppcheck
 	@tools/lint
+
+san: ## units under ASan and UBSan
+	@tools/test sanitized
+
+valgrind: all ## units under valgrind
+	@tools/test valgrind
+
+fuzz: ## every fuzzer for FUZZ_SECONDS (default 5)
+	@tools/test fuzzed
+
+cover: ## line coverage of src/ by the units, as a table
+	@tools/test cover
 
 fmt:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
@@ -26,4 +45,7 @@ fmt:
 clean:
 	@rm -rf build build-*
 
-.PHONY: all run test lint fmt clean
+help:
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
+
+.PHONY: all run demo test bench lint san valgrind fuzz cover fmt clean help
