@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 	struct agent_options o = {.flags = {.log_level = "error"}, .kernel = &kernel};
 	struct agent *a = malloc(sizeof(*a));
 	struct err e = ERR_INIT;
-	struct text t = {NULL};
+	struct text t = {.s = NULL};
 	size_t n = 300;
 	bool allocated = false;
 	double *us;

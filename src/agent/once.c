@@ -42,7 +42,7 @@ static void print_table(const struct snapshot *s)
 
 static int print_json(const struct snapshot *s, struct err *e)
 {
-	struct text t = {NULL};
+	struct text t = {.s = NULL};
 
 	json_render(s, &t);
 	text_add(&t, "\n");

@@ -141,7 +141,7 @@ static void json_field(struct text *t, const char *key, double v)
 static int print_json_row(const struct replay *p, const struct csv_row *row,
 			  const struct estimate *e, struct err *err)
 {
-	struct text t = {NULL};
+	struct text t = {.s = NULL};
 	bool first = true;
 	int r = 0;
 

@@ -35,6 +35,7 @@ void agent_tick(struct agent *a)
 	unsigned events = INTERVAL_OK;
 	struct row row;
 
+	row_clear(&row);
 	collector_sample(a->collector, now);
 	if (!sample_has(now, SOURCE_STAT))
 		return; /* the sample before stays, and the next interval covers this one */

@@ -56,13 +56,13 @@ static void keep(struct answers *a, size_t i, const struct table *t, const struc
 }
 
 static int estimate_run(const struct report *report, const struct table_run *run,
-		      const struct evaluate_options *o, struct answers *a, struct report *ret,
-		      struct err *e)
+			const struct evaluate_options *o, struct answers *a, struct report *ret,
+			struct err *e)
 {
 	struct estimator_options options = {.set = report->set,
-					 .prior = o->prior,
-					 .step_s = run->interval_s,
-					 .stateless = o->stateless || !run->ordered};
+					    .prior = o->prior,
+					    .step_s = run->interval_s,
+					    .stateless = o->stateless || !run->ordered};
 	struct estimator *p;
 	int r = estimator_new(&options, &p, e);
 

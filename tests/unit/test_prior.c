@@ -6,8 +6,8 @@
 #include "model/prior.h"
 #include "model/prior_table.h"
 
-static struct prior prior_for(const char *vendor, unsigned family, unsigned model, unsigned stepping,
-			      double mhz)
+static struct prior prior_for(const char *vendor, unsigned family, unsigned model,
+			      unsigned stepping, double mhz)
 {
 	struct identity id = {
 		.family = family, .model = model, .stepping = stepping, .nominal_mhz = mhz};
