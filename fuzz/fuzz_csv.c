@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The CSV reader on any bytes: no crash, it ends, and what it gives is finite or missing. */
+#include <stdint.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -131,6 +131,12 @@ static int find_clash(struct dataset *d, const char *path, bool replace, struct 
 		       (const char *)sqlite3_column_text(stmt, 0), d->path);
 }
 
+static void add_column(struct text *sql, bool have, const char *before, size_t i)
+{
+	if (have)
+		text_printf(sql, "%s%s", before, db_column(i));
+}
+
 static int copy_rows(struct dataset *d, struct err *e)
 {
 	autostmt sqlite3_stmt *stmt = NULL;
@@ -142,11 +148,11 @@ static int copy_rows(struct dataset *d, struct err *e)
 		return r;
 	text_add(&sql, "INSERT INTO main.row(run, grp, time_s");
 	for (size_t i = 0; i < DB_COLUMNS; i++)
-		text_printf(&sql, have[i] ? ", %s" : "", db_column(i));
+		add_column(&sql, have[i], ", ", i);
 	text_add(&sql, ") SELECT mine.id, (SELECT g.id FROM main.grp g JOIN other.grp h"
 		       " ON h.name = g.name WHERE h.id = theirs.grp), time_s");
 	for (size_t i = 0; i < DB_COLUMNS; i++)
-		text_printf(&sql, have[i] ? ", theirs.%s" : "", db_column(i));
+		add_column(&sql, have[i], ", theirs.", i);
 	text_add(&sql, " FROM other.row theirs JOIN other.run r ON r.id = theirs.run"
 		       " JOIN main.run mine ON mine.name = r.name ORDER BY theirs.run, theirs.id");
 	r = db_prepare(d, sql.failed ? NULL : sql.s, &stmt, e);
