@@ -24,8 +24,7 @@ void text_release(struct text *t)
 	*t = (struct text){0};
 }
 
-/* Room for `more` characters and the NUL. */
-static bool reserve(struct text *t, size_t more)
+bool text_reserve(struct text *t, size_t more)
 {
 	size_t cap;
 	char *grown;
@@ -47,7 +46,7 @@ static bool reserve(struct text *t, size_t more)
 
 void text_add_n(struct text *t, const char *s, size_t n)
 {
-	if (!reserve(t, n))
+	if (!text_reserve(t, n))
 		return;
 	memcpy(t->s + t->len, s, n);
 	t->len += n;
@@ -70,7 +69,7 @@ void text_printf(struct text *t, const char *fmt, ...)
 	if (n < 0)
 		return;
 	if (!t->s || (size_t)n >= t->cap - t->len) {
-		if (!reserve(t, (size_t)n)) {
+		if (!text_reserve(t, (size_t)n)) {
 			if (t->s)
 				t->s[t->len] = 0;
 			return;

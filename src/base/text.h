@@ -19,6 +19,9 @@ struct text {
 };
 
 void text_reset(struct text *t);
+
+/* Room for `more` characters and the NUL; false, and `failed`, when there is no memory. */
+bool text_reserve(struct text *t, size_t more);
 void text_release(struct text *t);
 void text_add(struct text *t, const char *s);
 void text_add_n(struct text *t, const char *s, size_t n);

@@ -16,6 +16,9 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 
+#define TEXT_MOST      32768
+#define INFO_LINE_MOST 384
+
 struct out {
 	struct text *t;
 	const struct snapshot *s;
@@ -355,6 +358,8 @@ void prometheus_render(const struct snapshot *s, struct text *t)
 			o.node[n++] = '\\';
 		o.node[n++] = *c == '\n' ? ' ' : *c;
 	}
+	/* Longer than every number at its longest makes it, so that no tick grows the text. */
+	text_reserve(t, TEXT_MOST + s->identity->n_info * INFO_LINE_MOST);
 	node_metrics(&o);
 	info_metrics(&o);
 	model_metrics(&o);
