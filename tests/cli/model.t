@@ -1,0 +1,80 @@
+#!/bin/bash
+# vmwatts model: keys, signatures, the store; and every way a bundle can be wrong.
+. "$(dirname "$0")/../tap.sh"
+cd "$work" || exit 1
+model() { "$vmwatts" model "$@"; }
+verify() { model verify "$1" --trust "${2:-k.pub}"; }
+"$vmwatts" dataset import --joined "$top"/data/metalci/2024091[34]*.csv --window 20 --out d.db >/dev/null 2>&1
+model keygen --out k >/dev/null
+is $? 0 "keygen"
+is "$(stat -c %a k.key) $(stat -c %a k.pub)" "600 644" "the secret key is 0600"
+refused 1 "k.(key|pub) exists" "keygen does not overwrite" model keygen --out k
+model keygen --out other >/dev/null
+train() { "$vmwatts" train --dataset d.db --name m --sign-key k.key "$@" >/dev/null 2>&1; }
+train --version 1.0.0 --sequence 10 --out b.vmw
+verify b.vmw >/dev/null
+is $? 0 "verify"
+if command -v minisign >/dev/null; then
+	minisign -Vm b.vmw -p k.pub >/dev/null 2>&1
+	ok $? "minisign verifies it"
+	minisign -G -W -p mini.pub -s mini.key >/dev/null 2>&1
+	cp b.vmw theirs.vmw
+	minisign -S -s mini.key -m theirs.vmw >/dev/null 2>&1
+	verify theirs.vmw mini.pub >/dev/null
+	ok $? "and we verify what minisign signed"
+else
+	skip "minisign verifies it" "minisign is not installed"
+	skip "and we verify what minisign signed" "minisign is not installed"
+fi
+
+# one byte changed, anywhere; cut anywhere
+size=$(stat -c %s b.vmw)
+cp b.vmw.minisig x.vmw.minisig
+bad=0 tried=0
+for ((i = 0; i < 100; i++)); do
+	at=$((i == 99 ? size - 1 : i * size / 100))
+	cp b.vmw x.vmw
+	byte=$(od -An -tu1 -j $at -N1 b.vmw)
+	printf "\\x$(printf %02x $((byte ^ 1)))" | dd of=x.vmw bs=1 seek=$at conv=notrunc 2>/dev/null
+	said=$(verify x.vmw 2>&1)
+	[ $? -eq 1 ] && [ "$(grep -c . <<<"$said")" = 1 ] && [[ $said =~ x.vmw ]] || bad=$((bad + 1))
+	head -c $at b.vmw >x.vmw
+	verify x.vmw >/dev/null 2>&1 && bad=$((bad + 1))
+	tried=$((tried + 2))
+done
+is $bad 0 "$tried changed or cut bundles are each refused in one sentence"
+cp b.vmw x.vmw
+bad=0
+for line in 2 3 4; do # the first line is a comment that nothing signs
+	sed "${line}s/[A-Za-z]\([^A-Za-z]*\)\$/#\1/" b.vmw.minisig >x.vmw.minisig
+	cmp -s b.vmw.minisig x.vmw.minisig && bad=$((bad + 1))
+	verify x.vmw >/dev/null 2>&1 && bad=$((bad + 1))
+done
+is $bad 0 "a changed signature, trusted comment or global signature is refused"
+rm x.vmw.minisig
+refused 1 "minisig" "an unsigned bundle" verify x.vmw
+refused 1 "key" "a bundle of another key" verify b.vmw other.pub
+chmod g+w b.vmw
+refused 1 "write" "a bundle that its group may write" verify b.vmw
+chmod 644 b.vmw
+verify b.vmw >/dev/null
+ok $? "readable by all is fine"
+refused 1 "nothere" "a bundle that is not there" verify nothere.vmw
+head -c 100 /dev/urandom >junk.vmw
+model sign junk.vmw --sign-key k.key >/dev/null 2>&1
+refused 1 "junk.vmw" "junk, properly signed" verify junk.vmw
+model inspect b.vmw --trust k.pub | grep -q package
+ok $? "inspect shows the card"
+
+# the store
+install() { model install "$1" --trust k.pub --model-path models "${@:2}"; }
+install b.vmw >/dev/null
+is "$?$(readlink models/current)" "0m-1.0.0.vmw" "install activates NAME-VERSION.vmw"
+is "$(stat -c %a models/m-1.0.0.vmw)" 600 "0600"
+train --version 1.1.0 --sequence 9 --out old.vmw
+refused 1 "older|sequence" "an older sequence" install old.vmw
+install old.vmw --allow-older >/dev/null
+is "$?$(readlink models/current)" "0m-1.1.0.vmw" "unless told to"
+is "$(model list --trust k.pub --model-path models --json | jq length)" 2 "list shows both"
+refused 1 "key" "install of a bundle by another key" model install b.vmw --trust other.pub --model-path models
+done_testing

@@ -1,0 +1,56 @@
+#!/bin/bash
+# vmwatts train and evaluate: what they write, and what they refuse.
+. "$(dirname "$0")/../tap.sh"
+cd "$work" || exit 1
+"$vmwatts" model keygen --out k >/dev/null
+"$vmwatts" dataset import --joined "$top"/data/metalci/2024091[3-6]*.csv --window 20 --out d.db >/dev/null 2>&1
+train() { "$vmwatts" train --sign-key k.key "$@"; }
+evaluate() { "$vmwatts" evaluate "$@"; }
+SOURCE_DATE_EPOCH=1700000000 train --dataset d.db --name t --version 2.0.1 --sequence 7 --out one.vmw --json >card.json 2>said
+is $? 0 "train"
+is "$(ls one.vmw*)" "one.vmw
+one.vmw.minisig" "writes exactly FILE and FILE.minisig"
+jq -e . card.json >/dev/null
+ok $? "--json is JSON"
+SOURCE_DATE_EPOCH=1700000000 train --dataset d.db --name t --version 2.0.1 --sequence 7 --out two.vmw >/dev/null 2>&1
+cmp -s one.vmw two.vmw
+ok $? "the same data give the same bytes"
+[ "$(stat -c %s one.vmw)" -le 921600 ]
+ok $? "at most 900 KiB"
+for family in linear physics; do
+	train --dataset d.db --family $family --out f.vmw >/dev/null 2>&1
+	ok $? "--family $family"
+done
+evaluate --bundle one.vmw --trust k.pub --dataset d.db --json >report.json
+is "$(jq -r '.bundle.name + " " + .bundle.version' report.json)" "t 2.0.1" "the report names the bundle"
+is "$(jq '[.zones.package | has("rows", "mape", "mape_floor_watts", "mae_watts", "wmape", "rmse_watts", "r2", "bias_watts", "energy_error", "coverage_90", "mean_interval_watts", "by_run")] | all' report.json 2>/dev/null ||
+	jq '.zones.package | [has("rows"), has("mape"), has("mape_floor_watts"), has("mae_watts"), has("wmape"), has("rmse_watts"), has("r2"), has("bias_watts"), has("energy_error"), has("coverage_90"), has("mean_interval_watts"), has("by_run")] | all' report.json)" \
+	true "with every figure of the contract"
+is "$(jq '.zones.package.by_run | length' report.json)" "$(ls "$top"/data/metalci/2024091[3-6]*.csv | wc -l)" "and every run"
+evaluate --dataset d.db --json | jq -e '.zones.package.rows > 0' >/dev/null
+ok $? "without a bundle the prior is evaluated"
+
+# what cannot be trained on
+small() { # ROWS of a recording to x.db
+	awk -v n="$1" 'BEGIN {print "time_s,vcpus,cpu_utilization,package_watts"; for (i = 0; i < n; i++) printf "%d,4,%.2f,%.2f\n", i, i / n, 3 + i}' >x.csv
+	rm -f x.db
+	"$vmwatts" dataset import --joined x.csv --out x.db >/dev/null 2>&1
+}
+small 1
+said=$(train --dataset x.db --out x.vmw 2>&1)
+is $? 1 "a dataset with one row: exit 1"
+like "$said" "no zone can be trained: at least 20 rows" "and why"
+refused 1 "nothere.db" "a dataset that is not there" train --dataset nothere.db --out x.vmw
+refused 1 "nothere.key" "a key that is not there" "$vmwatts" train --dataset d.db --out x.vmw --sign-key nothere.key
+refused 2 "--dataset" "no dataset" train --out x.vmw
+refused 2 "family" "an unknown family" train --dataset d.db --out x.vmw --family magic
+refused 2 "scope" "an unknown scope" train --dataset d.db --out x.vmw --scope all
+refused 1 "nodir" "a folder that is not there" train --dataset d.db --out nodir/x.vmw
+refused 1 "1500|1.5" "a bundle that does not fit" train --dataset d.db --out x.vmw --max-size 1500
+refused 2 "max-size" "a size that is none" train --dataset d.db --out x.vmw --max-size big
+[ ! -e x.vmw ]
+ok $? "and nothing is left behind"
+is "$("$vmwatts" dataset show d.db --json | jq -r '.zones | has("uncore")' 2>/dev/null || echo false)" false "no uncore label in this dataset"
+is "$(jq -r '.zones | has("uncore")' report.json)" false "a zone with no label is not in the report"
+refused 1 "x.vmw" "evaluate of a bundle that is not there" evaluate --bundle x.vmw --trust k.pub --dataset d.db
+done_testing
