@@ -10,29 +10,34 @@
 
 #include "base/cleanup.h"
 
+/* The kernel draws it anew at every boot. */
+static bool same_boot(const struct root *r)
+{
+	static const char boot_id[] = "/proc/sys/kernel/random/boot_id";
+	const struct root here = {.prefix = ""};
+	char ours[64], theirs[64];
+
+	return root_read_line(&here, boot_id, ours, sizeof(ours)) > 0 &&
+	       root_read_line(r, boot_id, theirs, sizeof(theirs)) > 0 && !strcmp(ours, theirs);
+}
+
 int root_init(struct root *r, const char *prefix, struct err *e)
 {
 	struct stat st;
-	size_t n;
+	size_t n = prefix ? strlen(prefix) : 0;
 
 	*r = (struct root){.prefix = ""};
-	if (!prefix)
-		return 0;
-	n = strlen(prefix);
 	while (n && prefix[n - 1] == '/')
 		n--;
 	if (n >= sizeof(r->prefix) - 1)
 		return err_set(e, -ENAMETOOLONG, "--root: path too long");
 	if (n && (stat(prefix, &st) < 0 || !S_ISDIR(st.st_mode)))
 		return err_set(e, -ENOENT, "--root %s: not a directory", prefix);
-	memcpy(r->prefix, prefix, n);
+	if (n)
+		memcpy(r->prefix, prefix, n);
 	r->prefix[n] = 0;
+	r->self = n == 0 || same_boot(r);
 	return 0;
-}
-
-bool root_is_self(const struct root *r)
-{
-	return !r->prefix[0];
 }
 
 int root_open(const struct root *r, const char *path)

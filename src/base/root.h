@@ -16,13 +16,20 @@
 
 struct root {
 	char prefix[512]; /* "" for the machine itself; no trailing slash */
+	bool self;	  /* shows the machine we run on, under whatever prefix */
 };
 
 /* `prefix` NULL, "" or "/" is the machine itself. -ENOENT when not a directory. */
 int root_init(struct root *r, const char *prefix, struct err *e);
 
-/* True when this root is the machine we run on (so CPUID and clocks apply). */
-bool root_is_self(const struct root *r);
+/*
+ * True when this root is the machine we run on, so that CPUID, clocks and perf
+ * events apply: "/", or the host's /proc mounted elsewhere (by its boot_id).
+ */
+static inline bool root_is_self(const struct root *r)
+{
+	return r->self;
+}
 
 /* Open PATH (absolute, below the prefix) read-only, O_CLOEXEC. fd or -errno. */
 int root_open(const struct root *r, const char *path);

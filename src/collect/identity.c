@@ -222,6 +222,8 @@ int identity_read(struct identity *id, const struct root *r, struct err *e)
 	count_topology(id);
 	if (root_is_self(r))
 		ask_cpuid(id);
+	else if (strstr(text, " hypervisor"))
+		strcpy(id->hypervisor, "unknown"); /* cpuinfo's flag; DMI may say which */
 	ask_dmi(id, r);
 	count_isolated(id, r);
 	return 0;

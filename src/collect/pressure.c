@@ -14,37 +14,43 @@ struct pressure {
 	int fd[FILES];
 };
 
-static void pressure_close(void *state)
+static void close_all(const struct pressure *p)
 {
-	struct pressure *p = state;
-
-	for (int i = 0; p && i < FILES; i++) {
+	for (int i = 0; i < FILES; i++) {
 		if (p->fd[i] >= 0)
 			close(p->fd[i]);
 	}
-	free(p);
+}
+
+static void pressure_close(void *state)
+{
+	if (state)
+		close_all(state);
+	free(state);
 }
 
 static int pressure_open(const struct source_context *c, void **state)
 {
 	static const char *const paths[FILES] = {"/proc/pressure/cpu", "/proc/pressure/memory",
 						 "/proc/pressure/io"};
-	struct pressure *p = calloc(1, sizeof(*p));
-	int last = -ENOENT, opened = 0;
+	struct pressure opened, *p;
+	int last = -ENOENT, n = 0;
 
-	if (!p)
-		return -ENOMEM;
 	for (int i = 0; i < FILES; i++) {
-		p->fd[i] = root_open(c->root, paths[i]);
-		if (p->fd[i] < 0)
-			last = p->fd[i];
+		opened.fd[i] = root_open(c->root, paths[i]);
+		if (opened.fd[i] < 0)
+			last = opened.fd[i];
 		else
-			opened++;
+			n++;
 	}
-	if (!opened) {
-		free(p);
+	if (!n)
 		return last;
+	p = malloc(sizeof(*p));
+	if (!p) {
+		close_all(&opened);
+		return -ENOMEM;
 	}
+	*p = opened;
 	*state = p;
 	return 0;
 }

@@ -107,7 +107,7 @@ static int netdev_open(const struct source_context *c, void **state)
 {
 	int r = -ENOENT;
 
-	if (!root_is_self(c->root))
+	if (c->root->prefix[0])
 		r = text_open(c, "/proc/1/net/dev", BUFFER_MIN, netdev_parse, state);
 	return r < 0 ? text_open(c, "/proc/net/dev", BUFFER_MIN, netdev_parse, state) : r;
 }

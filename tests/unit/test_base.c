@@ -171,6 +171,9 @@ static void reads_below_a_root_only(void **state)
 	assert_non_null(strstr(e.msg, "/no/such/dir"));
 	assert_int_equal(root_init(&r, "/", &e), 0);
 	assert_true(root_is_self(&r));
+	/* The machine itself under another name, as a host's /proc in a container is. */
+	assert_int_equal(root_init(&r, "/proc/self/root/", &e), 0);
+	assert_true(r.prefix[0] && root_is_self(&r));
 }
 
 static void zones_have_names(void **state)
