@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+/* publish: a snapshot as Prometheus text and JSON, and the server in front of both. */
+#include "test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "publish/http.h"
+#include "publish/json.h"
+#include "publish/prometheus.h"
+#include "sets.h"
+
+static struct identity identity;
+static struct row row;
+static struct snapshot shot;
+static struct model_set *set;
+
+static int some_snapshot(void **state)
+{
+	(void)state;
+	set = some_set();
+	identity = (struct identity){.n_cpus = 1, .n_info = 1, .cpus = {{0, 0, 0}}};
+	strcpy(identity.vendor, "GenuineIntel");
+	strcpy(identity.model_name, "Intel \"X\" \\ 1");
+	row_clear(&row);
+	row.t_s = 1700000000.5;
+	row.v[FEATURE_CPU_UTILIZATION] = 0.25;
+	shot = (struct snapshot){.node_name = "n\"1",
+				 .identity = &identity,
+				 .enabled = true,
+				 .ready = true,
+				 .t_s = row.t_s,
+				 .row = &row,
+				 .set = set,
+				 .model_version = set->version,
+				 .usage_ratio = 0.3,
+				 .state_kept = true};
+	shot.source_errors[SOURCE_PERF] = 2;
+	shot.source_duration_s[SOURCE_STAT] = 0.000025;
+	shot.zone[ZONE_PACKAGE] = (struct zone_snapshot){.valid = true,
+							 .active_w = 10.5,
+							 .idle_w = 2,
+							 .low_w = 9,
+							 .high_w = 16,
+							 .active_j = 100,
+							 .idle_j = 20.25,
+							 .confidence = 0.8,
+							 .provenance = PROVENANCE_TRAINED,
+							 .definition = "",
+							 .model = set->zones[ZONE_PACKAGE].models};
+	shot.zone[ZONE_UNCORE] = (struct zone_snapshot){.valid = true,
+							.active_w = 1,
+							.high_w = 3,
+							.confidence = 0.5,
+							.provenance = PROVENANCE_PRIOR,
+							.fallback = FALLBACK_NO_MODEL,
+							.definition = "package_minus_core"};
+	shot.zone[ZONE_DRAM].active_j = 7; /* not estimated now, but was */
+	return 0;
+}
+
+static int no_snapshot(void **state)
+{
+	(void)state;
+	model_set_free(set);
+	return 0;
+}
+
+static void lines_are_keplers_and_the_proposals(void **state)
+{
+	static const char *const lines[] = {
+		"kepler_node_cpu_watts{node_name=\"n\\\"1\",zone=\"package\",path=\"vmwatts/"
+		"package\"} 12.5\n",
+		"kepler_node_cpu_active_watts{node_name=\"n\\\"1\",zone=\"package\",path=\"vmwatts/"
+		"package\"} 10.5\n",
+		"kepler_node_cpu_idle_watts{node_name=\"n\\\"1\",zone=\"package\",path=\"vmwatts/"
+		"package\"} 2\n",
+		"kepler_node_cpu_joules_total{node_name=\"n\\\"1\",zone=\"package\",path=\"vmwatts/"
+		"package\"} 120.25\n",
+		"kepler_node_cpu_active_joules_total{node_name=\"n\\\"1\",zone=\"package\",path="
+		"\"vmwatts/package\"} 100\n",
+		"kepler_node_cpu_idle_joules_total{node_name=\"n\\\"1\",zone=\"package\",path="
+		"\"vmwatts/package\"} 20.25\n",
+		"kepler_node_cpu_joules_total{node_name=\"n\\\"1\",zone=\"dram\",path=\"vmwatts/"
+		"dram\"} 7\n",
+		"kepler_node_cpu_usage_ratio{node_name=\"n\\\"1\"} 0.3\n",
+		"kepler_node_cpu_info{processor=\"0\",vendor_id=\"GenuineIntel\",model_name="
+		"\"Intel \\\"X\\\" \\\\ 1\",physical_id=\"0\",core_id=\"0\"} 1\n",
+		"kepler_vm_cpu_watts_low{zone=\"package\"} 9\n",
+		"kepler_vm_cpu_watts_high{zone=\"package\"} 16\n",
+		"kepler_vm_model_confidence_score{zone=\"package\"} 0.8\n",
+		"kepler_vm_model_version{zone=\"package\",version=\"1.2.3\"} 1\n",
+		"kepler_vm_model_version{zone=\"uncore\",version=\"prior\"} 1\n",
+		"kepler_vm_zone_provenance{zone=\"package\",provenance=\"trained\",definition=\"\"}"
+		" 1\n",
+		"kepler_vm_zone_provenance{zone=\"uncore\",provenance=\"prior\",definition="
+		"\"package_minus_core\"} 1\n",
+		"kepler_vm_training_data_points_total{zone=\"package\"} 100\n",
+		"kepler_vm_model_accuracy_mae{zone=\"package\"} 0.5\n",
+		"kepler_vm_last_training_timestamp{zone=\"package\"} 1700000000\n",
+		"kepler_vm_feature_collection_errors_total{feature=\"cycles_rate\"} 2\n",
+		"kepler_vm_feature_collection_errors_total{feature=\"cpu_utilization\"} 0\n",
+		"kepler_vm_feature_collection_duration_seconds{feature=\"perf_counters\"} 0\n",
+		"kepler_vm_feature_collection_duration_seconds{feature=\"stat\"} 2.5e-05\n",
+		"kepler_vm_feature_tier{tier=\"os\"} 1\n",
+		"kepler_vm_power_scope{scope=\"vm_active\"} 1\n",
+		"kepler_vm_out_of_distribution_ratio 0\n",
+		"vmwatts_state_kept 1\n",
+		"# TYPE kepler_vm_training_data_points_total counter\n",
+		"# TYPE kepler_vm_feature_collection_errors_total counter\n",
+	};
+	struct text t = {.s = NULL};
+
+	(void)state;
+	prometheus_render(&shot, &t);
+	for (size_t i = 0; i < array_size(lines); i++) {
+		if (!strstr(t.s, lines[i]))
+			print_error("missing: %s", lines[i]);
+		assert_non_null(strstr(t.s, lines[i]));
+	}
+	assert_null(strstr(t.s, "kepler_node_cpu_watts{node_name=\"n\\\"1\",zone=\"dram\""));
+	assert_null(strstr(t.s, "kepler_vm_last_training_timestamp{zone=\"uncore\"}"));
+	text_release(&t);
+}
+
+/* Every family is announced once, and its samples stand together behind it. */
+static void families_are_whole(void **state)
+{
+	struct text t = {.s = NULL};
+	char family[128] = "";
+	size_t families = 0;
+
+	(void)state;
+	prometheus_render(&shot, &t);
+	prometheus_render_process(&t);
+	for (char *line = strtok(t.s, "\n"); line; line = strtok(NULL, "\n")) {
+		if (!strncmp(line, "# HELP ", 7)) {
+			sscanf(line + 7, "%127s", family);
+			families++;
+		} else if (!strncmp(line, "# TYPE ", 7)) {
+			assert_memory_equal(line + 7, family, strlen(family));
+		} else {
+			assert_memory_equal(line, family, strlen(family));
+			assert_true(line[strlen(family)] == '{' || line[strlen(family)] == ' ');
+		}
+	}
+	assert_true(families > 30);
+	text_release(&t);
+}
+
+static void json_is_the_proposals_object(void **state)
+{
+	struct text t = {.s = NULL};
+
+	(void)state;
+	json_render(&shot, &t);
+	assert_non_null(strstr(t.s, "{\"node_cpu_watts\":{\"package\":12.5,\"uncore\":1},"
+				    "\"model_version\":\"1.2.3\",\"confidence\":0.5,"
+				    "\"features\":{\"cpu_utilization\":0.25},"));
+	assert_non_null(strstr(t.s, "\"node_name\":\"n\\\"1\""));
+	assert_non_null(strstr(t.s, "\"joules_total\":120.25"));
+	text_release(&t);
+}
+
+/* ---- the server ---- */
+
+static struct http *server;
+
+static int serve(void **state)
+{
+	some_snapshot(state);
+	return http_new("127.0.0.1:0", &shot, &server, NULL);
+}
+
+static int stop(void **state)
+{
+	http_free(server);
+	return no_snapshot(state);
+}
+
+static int dial(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	to.sin_port = htons((uint16_t)atoi(strrchr(http_address(server), ':') + 1));
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+/* Let the server work until `fd` has something to read or `ms` passed; what was read. */
+static ssize_t await(int fd, char *buf, size_t size, int ms)
+{
+	struct timespec begin, now;
+	size_t n = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		struct pollfd p[2] = {{http_fd(server), POLLIN, 0}, {fd, POLLIN, 0}};
+
+		poll(p, 2, 20);
+		http_run(server);
+		if (p[1].revents) {
+			ssize_t r = recv(fd, buf + n, size - 1 - n, MSG_DONTWAIT);
+
+			if (r > 0)
+				n += (size_t)r;
+			else if (r == 0 || errno != EAGAIN)
+				return (ssize_t)n;
+		}
+		buf[n] = 0;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < ms);
+	return n ? (ssize_t)n : -ETIMEDOUT;
+}
+
+static const char *ask(const char *request)
+{
+	static char answer[65536];
+	autofd int fd = dial();
+	ssize_t n;
+
+	assert_true(send(fd, request, strlen(request), MSG_NOSIGNAL) > 0);
+	n = await(fd, answer, sizeof(answer), 1000);
+	answer[n > 0 ? n : 0] = 0;
+	return answer;
+}
+
+#define CLOSING " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+static void pages_answer(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(ask("GET /metrics" CLOSING), "kepler_node_cpu_watts{"));
+	assert_non_null(strstr(ask("GET /metrics" CLOSING), "text/plain; version=0.0.4"));
+	assert_non_null(strstr(ask("GET /api/v1/power" CLOSING), "\"node_cpu_watts\""));
+	assert_memory_equal(ask("GET /healthz" CLOSING), "HTTP/1.1 200", 12);
+	assert_memory_equal(ask("GET /readyz" CLOSING), "HTTP/1.1 200", 12);
+	assert_memory_equal(ask("GET /" CLOSING), "HTTP/1.1 200", 12);
+	assert_memory_equal(ask("GET /nothing" CLOSING), "HTTP/1.1 404", 12);
+	assert_memory_equal(ask("POST /metrics" CLOSING), "HTTP/1.1 405", 12);
+	assert_memory_equal(ask("DELETE /metrics" CLOSING), "HTTP/1.1 405", 12);
+	assert_null(strstr(ask("HEAD /metrics" CLOSING), "kepler_node_cpu_watts{"));
+	shot.ready = false;
+	http_show(server, &shot);
+	assert_memory_equal(ask("GET /readyz" CLOSING), "HTTP/1.1 503", 12);
+	assert_memory_equal(ask("GET /healthz" CLOSING), "HTTP/1.1 200", 12);
+}
+
+static void what_is_shown_is_the_latest(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(ask("GET /metrics" CLOSING),
+			       "kepler_vm_cpu_watts_low{zone=\"package\"} 9\n"));
+	shot.zone[ZONE_PACKAGE].low_w = 8;
+	http_show(server, &shot);
+	assert_non_null(strstr(ask("GET /metrics" CLOSING),
+			       "kepler_vm_cpu_watts_low{zone=\"package\"} 8\n"));
+}
+
+static void rubbish_does_no_harm(void **state)
+{
+	static char long_header[40000];
+
+	(void)state;
+	ask("\r\n\r\n\r\n");
+	ask("GET\r\n\r\n");
+	ask("GET /metrics HTTP/9.9\r\n\r\n");
+	ask("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"); /* a TLS hello */
+	memset(long_header, 'a', sizeof(long_header) - 1);
+	memcpy(long_header, "GET /metrics HTTP/1.1\r\nX: ", 26);
+	ask(long_header);
+	assert_memory_equal(ask("GET /metrics" CLOSING), "HTTP/1.1 200", 12);
+}
+
+static void too_many_connections_leave_the_first_served(void **state)
+{
+	int fds[80];
+
+	(void)state;
+	for (size_t i = 0; i < array_size(fds); i++) {
+		fds[i] = dial();
+		http_run(server);
+	}
+	for (size_t i = 0; i < array_size(fds); i++)
+		close(fds[i]);
+	for (int i = 0; i < 20; i++) {
+		http_run(server);
+		usleep(5000);
+	}
+	assert_memory_equal(ask("GET /metrics" CLOSING), "HTTP/1.1 200", 12);
+}
+
+/* One byte a second keeps a connection active, but its header is late all the same. */
+static void slow_headers_are_closed(void **state)
+{
+	autofd int fd = dial();
+	char buf[64];
+	int seconds = 0;
+
+	(void)state;
+	for (; seconds < 15; seconds++) {
+		if (send(fd, "G", 1, MSG_NOSIGNAL) < 0)
+			break;
+		if (await(fd, buf, sizeof(buf), 1000) >= 0)
+			break;
+	}
+	assert_in_range(seconds, 8, 13);
+}
+
+static void addresses_in_use_are_named(void **state)
+{
+	struct err e = ERR_INIT;
+	struct http *second;
+
+	(void)state;
+	assert_int_equal(http_new(http_address(server), &shot, &second, &e), -EADDRINUSE);
+	assert_non_null(strstr(e.msg, http_address(server)));
+	assert_true(http_new("256.0.0.1:80", &shot, &second, &e) < 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(lines_are_keplers_and_the_proposals, some_snapshot,
+						no_snapshot),
+		cmocka_unit_test_setup_teardown(families_are_whole, some_snapshot, no_snapshot),
+		cmocka_unit_test_setup_teardown(json_is_the_proposals_object, some_snapshot,
+						no_snapshot),
+		cmocka_unit_test_setup_teardown(pages_answer, serve, stop),
+		cmocka_unit_test_setup_teardown(what_is_shown_is_the_latest, serve, stop),
+		cmocka_unit_test_setup_teardown(rubbish_does_no_harm, serve, stop),
+		cmocka_unit_test_setup_teardown(too_many_connections_leave_the_first_served, serve,
+						stop),
+		cmocka_unit_test_setup_teardown(slow_headers_are_closed, serve, stop),
+		cmocka_unit_test_setup_teardown(addresses_in_use_are_named, serve, stop),
+	};
+
+	return run_unit(tests);
+}
