@@ -13,6 +13,7 @@
  * allocated for it, and the result must pass model_set_check().
  */
 #include "bundle/bundle.h"
+#include "bundle/format.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -78,7 +79,7 @@ static void write_linear(struct byte_writer *w, const struct linear *l)
 	}
 }
 
-static void write_physics(struct byte_writer *w, const struct physics *p)
+void format_write_physics(struct byte_writer *w, const struct physics *p)
 {
 	put_f64(w, p->floor_w);
 	put_u32(w, (uint32_t)p->n);
@@ -106,8 +107,9 @@ static void write_model(struct byte_writer *w, const struct model *m)
 		put_f64(w, m->used[i].high);
 	}
 	put_u8(w, (uint8_t)m->interval.n_bands);
+	put_u8(w, m->interval.by_distance);
 	for (unsigned i = 0; i < m->interval.n_bands; i++) {
-		put_f64(w, m->interval.upto_w[i]);
+		put_f64(w, m->interval.upto[i]);
 		put_f64(w, m->interval.quantile[i]);
 	}
 	put_f64(w, m->interval.scale_w);
@@ -120,8 +122,10 @@ static void write_model(struct byte_writer *w, const struct model *m)
 	put_f64(w, m->coverage_90);
 	if (m->family == FAMILY_LINEAR)
 		write_linear(w, &m->linear);
+	else if (m->family == FAMILY_PHYSICS)
+		format_write_physics(w, &m->physics);
 	else
-		write_physics(w, &m->physics);
+		format_write_blend(w, &m->blend);
 }
 
 static void write_zone(struct byte_writer *w, enum zone z, const struct zone_models *models)
@@ -187,7 +191,7 @@ int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e
 /* ---- read ---- */
 
 /* `n` items of at least `item` bytes each; NULL also when they cannot all be there. */
-static void *array(struct byte_reader *r, size_t n, size_t item_bytes, size_t item_size)
+void *format_array(struct byte_reader *r, size_t n, size_t item_bytes, size_t item_size)
 {
 	void *p;
 
@@ -229,7 +233,7 @@ static void read_inputs(struct byte_reader *r, struct model_set *s)
 		r->failed = true;
 		return;
 	}
-	s->inputs = array(r, n, 2 + 1 + 8, sizeof(*s->inputs));
+	s->inputs = format_array(r, n, 2 + 1 + 8, sizeof(*s->inputs));
 	for (size_t i = 0; i < n && !r->failed; i++) {
 		char name[64];
 		int f;
@@ -251,7 +255,7 @@ static void read_linear(struct byte_reader *r, struct linear *l)
 
 	l->bias_w = get_f64(r);
 	n = get_u32(r);
-	l->terms = array(r, n, 2 + 3 * 8, sizeof(*l->terms));
+	l->terms = format_array(r, n, 2 + 3 * 8, sizeof(*l->terms));
 	for (size_t i = 0; i < n && !r->failed; i++) {
 		l->terms[i].used = get_u16(r);
 		l->terms[i].mean = get_f64(r);
@@ -261,13 +265,13 @@ static void read_linear(struct byte_reader *r, struct linear *l)
 	l->n = l->terms ? n : 0;
 }
 
-static void read_physics(struct byte_reader *r, struct physics *p)
+void format_read_physics(struct byte_reader *r, struct physics *p)
 {
 	size_t n;
 
 	p->floor_w = get_f64(r);
 	n = get_u32(r);
-	p->terms = array(r, n, 1 + 2 * 2 + 3 * 8, sizeof(*p->terms));
+	p->terms = format_array(r, n, 1 + 2 * 2 + 3 * 8, sizeof(*p->terms));
 	for (size_t i = 0; i < n && !r->failed; i++) {
 		struct physics_term *t = &p->terms[i];
 
@@ -284,7 +288,7 @@ static void read_physics(struct byte_reader *r, struct physics *p)
 static void read_model(struct byte_reader *r, struct model *m)
 {
 	size_t n_used;
-	uint8_t history;
+	uint8_t history, by_distance;
 
 	m->family = (enum family)get_u8(r);
 	m->tier = (enum tier)get_u8(r);
@@ -296,7 +300,7 @@ static void read_model(struct byte_reader *r, struct model *m)
 		return;
 	}
 	m->history = history;
-	m->used = array(r, n_used, 2 + 2 * 8, sizeof(*m->used));
+	m->used = format_array(r, n_used, 2 + 2 * 8, sizeof(*m->used));
 	for (size_t i = 0; i < n_used && !r->failed; i++) {
 		m->used[i].input = get_u16(r);
 		m->used[i].low = get_f64(r);
@@ -304,10 +308,12 @@ static void read_model(struct byte_reader *r, struct model *m)
 	}
 	m->n_used = m->used ? n_used : 0;
 	m->interval.n_bands = get_u8(r);
-	if (m->interval.n_bands > INTERVAL_BANDS_MAX)
+	by_distance = get_u8(r);
+	if (m->interval.n_bands > INTERVAL_BANDS_MAX || by_distance > 1)
 		r->failed = true;
+	m->interval.by_distance = by_distance;
 	for (unsigned i = 0; i < m->interval.n_bands && !r->failed; i++) {
-		m->interval.upto_w[i] = get_f64(r);
+		m->interval.upto[i] = get_f64(r);
 		m->interval.quantile[i] = get_f64(r);
 	}
 	m->interval.scale_w = get_f64(r);
@@ -320,8 +326,10 @@ static void read_model(struct byte_reader *r, struct model *m)
 	m->coverage_90 = get_f64(r);
 	if (m->family == FAMILY_LINEAR)
 		read_linear(r, &m->linear);
+	else if (m->family == FAMILY_PHYSICS)
+		format_read_physics(r, &m->physics);
 	else
-		read_physics(r, &m->physics);
+		format_read_blend(r, &m->blend);
 }
 
 static void read_zone(struct byte_reader *r, struct model_set *s)
@@ -340,7 +348,7 @@ static void read_zone(struct byte_reader *r, struct model_set *s)
 	models = &s->zones[z];
 	get_text(r, models->definition, sizeof(models->definition));
 	n = get_u16(r);
-	models->models = array(r, n, 64, sizeof(*models->models));
+	models->models = format_array(r, n, 64, sizeof(*models->models));
 	for (; models->n < n && !r->failed; models->n++)
 		read_model(r, &models->models[models->n]);
 }

@@ -25,7 +25,7 @@
 struct arguments {
 	struct string_list datasets;
 	const char *out, *name, *version, *family, *scope, *sign_key, *max_size, *uncore;
-	long long sequence;
+	long long sequence, seed, jobs;
 	bool stateless, json;
 };
 
@@ -85,7 +85,7 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 		o->family = family_find(a->family);
 		if (o->family < 0)
 			return err_set(e, -ERR_USAGE,
-				       "--family %s: auto, linear or physics are allowed",
+				       "--family %s: auto, blend, linear or physics are allowed",
 				       a->family);
 	}
 	if (strcmp(a->uncore, "pp1") != 0 && strcmp(a->uncore, "package_minus_core") != 0)
@@ -95,6 +95,11 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 	if (a->max_size && (parse_size(a->max_size, ret_max_size) < 0 || *ret_max_size < 1024))
 		return err_set(e, -ERR_USAGE, "--max-size %s: a size such as 900K is needed",
 			       a->max_size);
+	if (a->jobs < 0 || a->jobs > 64 || a->seed < 0 || a->seed > 1000000)
+		return err_set(e, -ERR_USAGE, "--jobs takes 0 to 64, --seed 0 to 1000000");
+	o->jobs = (unsigned)(a->jobs ? a->jobs : sysconf(_SC_NPROCESSORS_ONLN));
+	o->seed = (unsigned)a->seed;
+	o->max_bytes = *ret_max_size;
 	o->name = a->name;
 	o->version = a->version;
 	o->created_s = creation_time();
@@ -214,7 +219,7 @@ static int run(struct arguments *a, struct err *e)
 int cmd_train(int argc, char **argv)
 {
 	struct arguments a = {
-		.name = "vmwatts", .version = "1.0.0", .uncore = "pp1", .sequence = -1};
+		.name = "vmwatts", .version = "1.0.0", .uncore = "pp1", .sequence = -1, .seed = 1};
 	const struct option_spec options[] = {
 		{"dataset", "D.db...", OPTION_LIST, &a.datasets, "dataset files (vmwatts dataset)"},
 		{"out", "FILE.vmw", OPTION_STRING, &a.out, "bundle to write; FILE.vmw.minisig too"},
@@ -223,13 +228,17 @@ int cmd_train(int argc, char **argv)
 		{"name", "NAME", OPTION_STRING, &a.name, "the bundle's name (vmwatts)"},
 		{"version", "V", OPTION_STRING, &a.version, "its version (1.0.0)"},
 		{"sequence", "N", OPTION_INT, &a.sequence, "orders versions (the time now)"},
-		{"family", "F", OPTION_STRING, &a.family, "auto, linear or physics (auto)"},
+		{"family", "F", OPTION_STRING, &a.family,
+		 "auto (a blend of experts), linear or physics (auto)"},
 		{"scope", "S", OPTION_STRING, &a.scope,
 		 "what the labels mean: vm_active, node_total or platform (vm_active)"},
 		{"uncore", "D", OPTION_STRING, &a.uncore,
 		 "what the uncore label is: pp1 or package_minus_core (pp1)"},
 		{"stateless", NULL, OPTION_FLAG, &a.stateless, "use no history"},
 		{"max-size", "SIZE", OPTION_STRING, &a.max_size, "largest bundle (900K)"},
+		{"seed", "N", OPTION_INT, &a.seed, "what chance is drawn from (1)"},
+		{"jobs", "N", OPTION_INT, &a.jobs,
+		 "folds at a time (all CPUs); changes nothing in the result"},
 		{"json", NULL, OPTION_FLAG, &a.json, "print the model card as JSON"},
 	};
 	struct err e = ERR_INIT;

@@ -20,12 +20,13 @@ const char *fallback_name(enum fallback f)
 	return fallback_names[f];
 }
 
-/* Half width of the 90 % interval at `watts`, before widening. */
-static double half_width(const struct interval *v, double watts)
+/* Half width of the 90 % interval at `watts` and a blend's z, before widening. */
+static double half_width(const struct interval *v, double watts, double z)
 {
+	double at = v->by_distance ? z : watts;
 	unsigned band = 0;
 
-	while (band + 1 < v->n_bands && watts > v->upto_w[band])
+	while (band + 1 < v->n_bands && at > v->upto[band])
 		band++;
 	return v->quantile[band] * fmax(watts, v->scale_w);
 }
@@ -56,7 +57,7 @@ static void estimate_zone(const struct zone_models *models, const double *x,
 			  const struct estimate_options *o, struct zone_estimate *z)
 {
 	const struct model *m = NULL;
-	double watts;
+	double watts, far;
 
 	*z = (struct zone_estimate){.definition = models->definition,
 				    .fallback = models->n ? FALLBACK_MISSING_FEATURES
@@ -67,15 +68,15 @@ static void estimate_zone(const struct zone_models *models, const double *x,
 	}
 	if (!m)
 		return;
-	watts = model_watts(m, x);
+	watts = model_watts(m, x, &far);
 	z->valid = true;
 	z->fallback = FALLBACK_NONE;
 	z->provenance = PROVENANCE_TRAINED;
 	z->model = m;
 	z->idle_w = fmin(m->idle_w, watts);
 	z->active_w = watts - z->idle_w;
-	z->distance = model_distance(m, x);
-	zone_estimate_bound(z, half_width(&m->interval, watts) * o->widen * (1 + z->distance),
+	z->distance = model_distance(m, x, far);
+	zone_estimate_bound(z, half_width(&m->interval, watts, far) * o->widen * (1 + z->distance),
 			    m->interval.scale_w, o->mismatch);
 }
 

@@ -15,7 +15,7 @@
 #define WATTS_LIMIT  1e6
 
 static const char *const scope_names[SCOPE_COUNT] = {"vm_active", "node_total", "platform"};
-static const char *const family_names[FAMILY_COUNT] = {"linear", "physics"};
+static const char *const family_names[FAMILY_COUNT] = {"linear", "physics", "blend"};
 
 static int find(const char *const *names, int n, const char *name)
 {
@@ -51,8 +51,10 @@ void model_release(struct model *m)
 	free(m->used);
 	if (m->family == FAMILY_LINEAR)
 		free(m->linear.terms);
-	else
+	else if (m->family == FAMILY_PHYSICS)
 		free(m->physics.terms);
+	else
+		blend_release(&m->blend);
 	*m = (struct model){.family = FAMILY_LINEAR};
 }
 
@@ -127,13 +129,19 @@ double physics_term_value(const struct physics_term *t, const double *x)
 	case TERM_DELTA:
 		v = fmin(a, t->knot) - fmin(fmax(x[t->b], 0), t->knot);
 		break;
+	case TERM_PRODUCT2:
+		v = a * fmax(x[t->b], 0) * fmax(x[t->b], 0);
+		break;
+	case TERM_OVER:
+		v = a * a / fmax(x[t->b], t->knot);
+		break;
 	case TERM_KIND_COUNT:
 		break;
 	}
 	return clamp(v, -t->cap, t->cap);
 }
 
-static double physics_watts(const struct physics *p, const double *x)
+double physics_watts(const struct physics *p, const double *x)
 {
 	double w = 0;
 
@@ -142,16 +150,31 @@ static double physics_watts(const struct physics *p, const double *x)
 	return fmax(w, p->floor_w);
 }
 
-double model_watts(const struct model *m, const double *x)
+double model_watts(const struct model *m, const double *x, double *ret_z)
 {
-	double w = m->family == FAMILY_LINEAR ? linear_watts(m, x) : physics_watts(&m->physics, x);
+	double experts[EXPERT_COUNT], w = 0;
 
+	*ret_z = 0;
+	switch (m->family) {
+	case FAMILY_LINEAR:
+		w = linear_watts(m, x);
+		break;
+	case FAMILY_PHYSICS:
+		w = physics_watts(&m->physics, x);
+		break;
+	case FAMILY_BLEND:
+		blend_experts(&m->blend, x, experts, ret_z);
+		w = blend_combine(&m->blend, experts, *ret_z);
+		break;
+	case FAMILY_COUNT:
+		break;
+	}
 	return w > 0 ? fmin(w, m->max_w) : 0;
 }
 
-double model_distance(const struct model *m, const double *x)
+double model_distance(const struct model *m, const double *x, double z)
 {
-	double farthest = 0;
+	double farthest = m->family == FAMILY_BLEND ? expm1(fmax(z - m->blend.z_far, 0)) : 0;
 
 	for (size_t i = 0; i < m->n_used; i++) {
 		const struct used_input *u = &m->used[i];
@@ -203,7 +226,7 @@ static bool check_linear(const struct model *m)
 }
 
 /* Every input of a term must be among those the model checks for presence. */
-static bool is_used(const struct model *m, uint16_t input)
+bool model_uses(const struct model *m, uint16_t input)
 {
 	for (size_t i = 0; i < m->n_used; i++) {
 		if (m->used[i].input == input)
@@ -212,20 +235,20 @@ static bool is_used(const struct model *m, uint16_t input)
 	return false;
 }
 
-static bool check_physics(const struct model *m)
+bool physics_check(const struct physics *p, const struct model *m)
 {
-	for (size_t i = 0; i < m->physics.n; i++) {
-		const struct physics_term *t = &m->physics.terms[i];
-		bool two = t->kind == TERM_PRODUCT || t->kind == TERM_DELTA;
-		bool knot = t->kind == TERM_HINGE || t->kind == TERM_DELTA;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct physics_term *t = &p->terms[i];
+		bool two = term_has_two(t->kind);
+		bool knot = term_has_knot(t->kind);
 
-		if (t->kind >= TERM_KIND_COUNT || (t->kind != TERM_CONST && !is_used(m, t->a)) ||
-		    (two && !is_used(m, t->b)) || (knot && !positive(t->knot)) ||
+		if (t->kind >= TERM_KIND_COUNT || (t->kind != TERM_CONST && !model_uses(m, t->a)) ||
+		    (two && !model_uses(m, t->b)) || (knot && !positive(t->knot)) ||
 		    !positive(t->cap) || !number(t->coefficient_w) ||
 		    (t->coefficient_w < 0 && t->kind != TERM_DELTA))
 			return false;
 	}
-	return m->physics.floor_w >= 0 && m->physics.floor_w <= WATTS_LIMIT;
+	return p->floor_w >= 0 && p->floor_w <= WATTS_LIMIT;
 }
 
 static bool check_interval(const struct interval *v)
@@ -233,12 +256,27 @@ static bool check_interval(const struct interval *v)
 	if (v->n_bands < 1 || v->n_bands > INTERVAL_BANDS_MAX || !positive(v->scale_w))
 		return false;
 	for (unsigned i = 0; i < v->n_bands; i++) {
-		if (!positive(v->quantile[i]) || v->quantile[i] > 1e6 || !number(v->upto_w[i]))
+		if (!positive(v->quantile[i]) || v->quantile[i] > 1e6 || !number(v->upto[i]))
 			return false;
-		if (i && v->upto_w[i] < v->upto_w[i - 1])
+		if (i && v->upto[i] < v->upto[i - 1])
 			return false;
 	}
 	return true;
+}
+
+static bool check_family(const struct model *m)
+{
+	switch (m->family) {
+	case FAMILY_LINEAR:
+		return check_linear(m);
+	case FAMILY_PHYSICS:
+		return physics_check(&m->physics, m);
+	case FAMILY_BLEND:
+		return blend_check(&m->blend, m);
+	case FAMILY_COUNT:
+		break;
+	}
+	return false;
 }
 
 static int check_model(const struct model_set *s, const struct model *m, struct err *e)
@@ -247,7 +285,7 @@ static int check_model(const struct model_set *s, const struct model *m, struct 
 		return err_set(e, -ERR_FORMAT, "unknown family or tier");
 	if (!m->n_used || !check_used(s, m))
 		return err_set(e, -ERR_FORMAT, "inputs out of range");
-	if (m->family == FAMILY_LINEAR ? !check_linear(m) : !check_physics(m))
+	if (!check_family(m))
 		return err_set(e, -ERR_FORMAT, "%s terms out of range", family_name(m->family));
 	if (!check_interval(&m->interval))
 		return err_set(e, -ERR_FORMAT, "interval out of range");

@@ -31,6 +31,7 @@ enum scope {
 enum family {
 	FAMILY_LINEAR,
 	FAMILY_PHYSICS,
+	FAMILY_BLEND,
 	FAMILY_COUNT,
 };
 
@@ -57,21 +58,33 @@ struct linear {
  * so labels that lead, lag or average are learned without bending the curve.
  */
 enum term_kind {
-	TERM_CONST,   /* 1 */
-	TERM_LINEAR,  /* a */
-	TERM_SQRT,    /* sqrt a */
-	TERM_SQUARE,  /* a^2 */
-	TERM_CUBE,    /* a^3 */
-	TERM_HINGE,   /* min(a, knot) */
-	TERM_PRODUCT, /* a b */
-	TERM_DELTA,   /* min(a, knot) - min(b, knot) */
+	TERM_CONST,    /* 1 */
+	TERM_LINEAR,   /* a */
+	TERM_SQRT,     /* sqrt a */
+	TERM_SQUARE,   /* a^2 */
+	TERM_CUBE,     /* a^3 */
+	TERM_HINGE,    /* min(a, knot) */
+	TERM_PRODUCT,  /* a b */
+	TERM_DELTA,    /* min(a, knot) - min(b, knot) */
+	TERM_PRODUCT2, /* a b^2 */
+	TERM_OVER,     /* a^2 / max(b, knot) */
 	TERM_KIND_COUNT,
 };
 
+static inline bool term_has_two(enum term_kind k)
+{
+	return k == TERM_PRODUCT || k == TERM_DELTA || k == TERM_PRODUCT2 || k == TERM_OVER;
+}
+
+static inline bool term_has_knot(enum term_kind k)
+{
+	return k == TERM_HINGE || k == TERM_DELTA || k == TERM_OVER;
+}
+
 struct physics_term {
 	enum term_kind kind;
-	uint16_t a, b;	      /* inputs; b only for TERM_PRODUCT, a not for TERM_CONST */
-	double knot;	      /* TERM_HINGE */
+	uint16_t a, b;	      /* inputs; b where the kind has one, a not for TERM_CONST */
+	double knot;	      /* where the kind has one; > 0 */
 	double cap;	      /* the term counts at most this much (before the coefficient) */
 	double coefficient_w; /* >= 0: power never falls when a counter rises */
 };
@@ -83,15 +96,87 @@ struct physics {
 };
 
 /*
+ * blend: a few experts, and how far to trust which (src/train/blend.c chooses).
+ *
+ * Columns are what trees and distances see: an input, or a ratio of two.
+ * Experts: physics P; P x exp(kernel regression of log residuals) K; P x exp(boosted
+ * trees on log residuals) H; random forest F; boosted trees G; physics with
+ * history D. Log residuals are held within what training supports, so K and H
+ * cannot leave P by more than that; with distance K returns to P by itself.
+ *
+ *   near  = sum of share_k expert_k
+ *   safe  = (1 - p) median(P, K, (F + G) / 2) + p P
+ *   z     = log(1e-3 + rms distance to the 5 nearest reference points / median distance)
+ *   watts = near + g (safe - near),  g = (1 - trust) clamp((z - z_near) / (z_far - z_near), 0, 1)
+ */
+struct blend_column {
+	uint16_t a, b; /* inputs; b only when `ratio` */
+	bool ratio;    /* a / (b + soft) */
+	double soft;   /* > 0 */
+};
+
+/* x[column] < value ? node `left` : node `left + 1`; a leaf adds its value. */
+#define TREE_LEAF UINT16_MAX
+
+struct tree_node {
+	float value;
+	uint16_t column; /* TREE_LEAF: a leaf */
+	uint16_t left;	 /* from the tree's first node; > this node's own position */
+};
+
+/* base + sum of leaves, in float, tree by tree: the order and precision of XGBoost. */
+struct trees {
+	float base;
+	size_t n, n_nodes;
+	uint32_t *first; /* of each tree, ascending; first[0] = 0 */
+	struct tree_node *nodes;
+};
+
+/* Points in a weighted space: clamp((sign(x) sqrt|x| - mean) / sd, -8, 8) x weight. */
+struct space_dim {
+	uint16_t column;
+	double mean, sd, weight;
+};
+
+struct points {
+	size_t n, n_dims;
+	struct space_dim *dims;
+	float *at; /* n x n_dims */
+};
+
+#define SPACE_DIMS_MAX 16
+
+enum expert { EXPERT_P, EXPERT_K, EXPERT_H, EXPERT_F, EXPERT_G, EXPERT_D, EXPERT_COUNT };
+
+struct blend {
+	size_t n_columns;
+	struct blend_column *columns;
+	struct physics physics, delta; /* P and D; D has no terms without history */
+	double log_low, log_high;      /* of the residual, <= 0 <= */
+	struct points centres;	       /* of the kernel, Matern 3/2 */
+	double *alpha;		       /* by centre */
+	double length;		       /* > 0, of the kernel */
+	struct points reference;       /* training rows, thinned */
+	double median;		       /* > 0, distance between them */
+	struct trees boosted, forest, gbdt;
+	double share[EXPERT_COUNT];  /* >= 0 */
+	double z_near, z_far;	     /* z_near < z_far */
+	double trust, physics_share; /* in [0, 1] */
+};
+
+#define BLEND_COLUMNS_MAX 256
+
+/*
  * The 90 % interval: half width = quantile(band) x max(watts, scale_w) x
- * widening. Bands cut the range of estimated watts (Mondrian conformal prediction).
+ * widening. Bands cut the range of estimated watts, or of a blend's z
+ * (Mondrian conformal prediction).
  */
 #define INTERVAL_BANDS_MAX 8
 
 struct interval {
 	unsigned n_bands;		     /* 1..INTERVAL_BANDS_MAX */
-	double upto_w[INTERVAL_BANDS_MAX];   /* upper edge of each band; the last counts as infinite
-					      */
+	bool by_distance;		     /* bands cut z, not watts */
+	double upto[INTERVAL_BANDS_MAX];     /* upper edges; the last counts as infinite */
 	double quantile[INTERVAL_BANDS_MAX]; /* relative half width, > 0 */
 	double scale_w;			     /* > 0 */
 };
@@ -111,6 +196,7 @@ struct model {
 	union {
 		struct linear linear;
 		struct physics physics;
+		struct blend blend;
 	};
 	struct interval interval;
 	double max_w;  /* estimates are clamped to [0, max_w] */
@@ -166,17 +252,42 @@ int model_set_check(const struct model_set *s, struct err *e);
 
 /*
  * Watts for inputs x[], which must all be finite where the model uses them;
- * clamped to [0, max_w]. Allocates nothing.
+ * clamped to [0, max_w]. *ret_z is a blend's z, else 0. Allocates nothing.
  */
-double model_watts(const struct model *m, const double *x);
+double model_watts(const struct model *m, const double *x, double *ret_z);
+
+/* Physics alone, at least its floor. */
+double physics_watts(const struct physics *p, const double *x);
+
+/* A blend's experts on x[], and its z; then its answer from both. */
+void blend_experts(const struct blend *b, const double *x, double ret_w[EXPERT_COUNT],
+		   double *ret_z);
+double blend_combine(const struct blend *b, const double w[EXPERT_COUNT], double z);
+double blend_near(const struct blend *b, const double w[EXPERT_COUNT]);
+double blend_safe(const struct blend *b, const double w[EXPERT_COUNT]);
+
+/* The columns of x[], and their coordinates in the space of `p`. */
+void blend_columns(const struct blend *b, const double *x, double *ret_columns);
+void points_place(const struct points *p, const double *columns, float *ret_at);
+double trees_value(const struct trees *t, const double *columns);
+double kernel_matern(double distance, double length);
+
+/* What model_set_check asks of a blend; `is_used` says which inputs are known to be present. */
+bool blend_check(const struct blend *b, const struct model *m);
+void blend_release(struct blend *b);
 
 /* The value of one basis function, before its coefficient. */
 double physics_term_value(const struct physics_term *t, const double *x);
 
 /*
  * How far x lies outside what the model was trained on: the largest excess
- * over an input's range, in widths of that range; 0 inside.
+ * over an input's range, in widths of that range, or for a blend
+ * exp(z - z_far) - 1 where that is more; 0 inside.
  */
-double model_distance(const struct model *m, const double *x);
+double model_distance(const struct model *m, const double *x, double z);
+
+/* Whether every input a term needs is among those the model checks for presence. */
+bool model_uses(const struct model *m, uint16_t input);
+bool physics_check(const struct physics *p, const struct model *m);
 
 #endif

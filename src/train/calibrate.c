@@ -31,7 +31,7 @@ static unsigned band_of(const struct interval *v, double watts)
 {
 	unsigned band = 0;
 
-	while (band + 1 < v->n_bands && watts > v->upto_w[band])
+	while (band + 1 < v->n_bands && watts > v->upto[band])
 		band++;
 	return band;
 }
@@ -53,10 +53,10 @@ static void choose_bands(struct scored *s, struct interval *v)
 	v->n_bands = 1;
 	if (n / 10 >= BAND_ROWS) {
 		for (size_t b = 0; b < array_size(band_edges); b++)
-			v->upto_w[b] = quantile_of(s->values, n, band_edges[b]);
+			v->upto[b] = quantile_of(s->values, n, band_edges[b]);
 		v->n_bands = array_size(band_edges) + 1;
 	}
-	v->upto_w[v->n_bands - 1] = quantile_of(s->values, n, 1);
+	v->upto[v->n_bands - 1] = quantile_of(s->values, n, 1);
 }
 
 /* Quantile of each band's scores over the rows outside fold `without` (-1: all). */

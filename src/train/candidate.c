@@ -159,12 +159,12 @@ static void add_term(struct candidate *c, enum term_kind kind, int a, int b, dou
 {
 	if (c->q >= COLUMNS_MAX || (kind != TERM_CONST && a < 0))
 		return;
-	if ((kind == TERM_PRODUCT || kind == TERM_DELTA) && b < 0)
+	if (term_has_two(kind) && b < 0)
 		return;
 	c->physics[c->q] = (struct physics_term){
 		.kind = kind,
 		.a = kind == TERM_CONST ? 0 : c->used[a].input,
-		.b = kind == TERM_PRODUCT || kind == TERM_DELTA ? c->used[b].input : 0,
+		.b = term_has_two(kind) ? c->used[b].input : 0,
 		.knot = knot,
 		.cap = INFINITY, /* from the training rows, below */
 		.coefficient_w = 1,
@@ -403,7 +403,7 @@ static void keep_used(struct model *m)
 
 		for (size_t j = 0; j < m->physics.n; j++) {
 			const struct physics_term *t = &m->physics.terms[j];
-			bool two = t->kind == TERM_PRODUCT || t->kind == TERM_DELTA;
+			bool two = term_has_two(t->kind);
 
 			needed |= t->kind != TERM_CONST && t->a == m->used[k].input;
 			needed |= two && t->b == m->used[k].input;

@@ -8,15 +8,18 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "train/blend.h"
 #include "train/calibrate.h"
 #include "train/candidate.h"
 #include "train/card.h"
 #include "train/crossval.h"
 #include "train/design.h"
 
-#define HISTORY_GAIN 0.98 /* history must lower the score by 2 % to be worth its state */
-#define ZONE_ROWS    20	  /* fewer labelled rows are no training set */
-#define IDLE_SHARE   0.3  /* a vm_active label whose smallest is this share of its largest is odd */
+#define HISTORY_GAIN 0.98  /* history must lower the score by 2 % to be worth its state */
+#define ZONE_ROWS    20	   /* fewer labelled rows are no training set */
+#define BLENDS	     2	   /* per zone, with history and without */
+#define OTHER_BYTES  65536 /* of a bundle: all but its blends, generously */
+#define IDLE_SHARE   0.3 /* a vm_active label whose smallest is this share of its largest is odd */
 
 /* One fitted candidate. */
 struct fit {
@@ -31,8 +34,14 @@ struct trainer {
 	size_t n_candidates;
 	struct model_set *set;
 	struct card card;
+	double blend_bytes; /* of one blend, on average */
 	size_t done, total;
 };
+
+static bool wants_blend(const struct trainer *t)
+{
+	return t->o->family < 0 || t->o->family == FAMILY_BLEND;
+}
 
 static void note(const struct trainer *t, const char *sentence)
 {
@@ -66,12 +75,12 @@ static int make_candidates(struct trainer *t, struct err *e)
 {
 	for (int tier = TIER_PMU; tier >= TIER_OS; tier--) {
 		for (int history = 1; history >= 0; history--) {
-			for (int f = 0; f < FAMILY_COUNT; f++) {
+			for (int f = FAMILY_LINEAR; f <= FAMILY_PHYSICS; f++) {
 				struct candidate_kind kind = {(enum family)f, (enum tier)tier,
 							      history, false};
 				int r = 0;
 
-				if (t->o->family < 0 || t->o->family == f)
+				if (wants_blend(t) || t->o->family == f)
 					r = history && t->o->no_history ? 0
 									: add_candidate(t, kind, e);
 				if (r < 0)
@@ -85,14 +94,13 @@ static int make_candidates(struct trainer *t, struct err *e)
 /* ---- one zone ---- */
 
 /* Mean estimate over the 2 % of rows with the least load: what is there when nothing runs. */
-static double idle_watts(const struct fit *f)
+static double idle_watts(const struct design *d, size_t load, const double *predicted_w)
 {
-	const struct design *d = f->c->design;
-	size_t load = f->c->used[0].input, n = 0;
 	double limit = design_quantile(d, load, 0.02), sum = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < d->n; i++) {
-		double p = f->v.predicted_w[i];
+		double p = predicted_w[i];
 
 		if (isnan(p) || d->x[i * d->p + load] > limit)
 			continue;
@@ -120,7 +128,7 @@ static int finish_model(struct trainer *t, const struct fit *f, const double *y,
 	m.mae_w = f->v.mae_w;
 	m.wmape = f->v.wmape;
 	if (t->o->scope != SCOPE_VM_ACTIVE)
-		m.idle_w = fmin(idle_watts(f), m.max_w);
+		m.idle_w = fmin(idle_watts(t->d, f->c->used[0].input, f->v.predicted_w), m.max_w);
 	*ret = m;
 	return 0;
 }
@@ -180,6 +188,65 @@ static size_t choose(struct fit *fits, size_t n, struct fit **chosen)
 	return kept;
 }
 
+/* The signal whose smallest values mean that nothing runs. */
+static size_t load_input(const struct design *d)
+{
+	static const enum feature loads[] = {FEATURE_CPU_BUSY_VCPUS, FEATURE_CPU_UTILIZATION,
+					     FEATURE_CYCLES_RATE};
+
+	for (size_t k = 0; k < array_size(loads); k++) {
+		int j = design_find(d, loads[k], INPUT_NOW, 0);
+
+		if (j >= 0)
+			return (size_t)j;
+	}
+	return 0;
+}
+
+/* One blend to the end of the zone's models; returns 1 when it is there and uses history. */
+static int add_blend(struct trainer *t, const struct pool *p, bool history,
+		     struct zone_models *models, struct err *e)
+{
+	struct blend_options o = {.history = history,
+				  .bytes_max = (size_t)(t->blend_bytes * (history ? 1.3 : 0.7)),
+				  .jobs = t->o->jobs,
+				  .seed = t->o->seed};
+	struct blend_fit f;
+	struct err why = ERR_INIT;
+	int r = blend_train(p, &o, &f, &why);
+
+	if (r == -ERR_DATA)
+		return 0; /* the simple families answer then */
+	if (r < 0)
+		return err_set(e, r, "%s", why.msg);
+	if (t->o->scope != SCOPE_VM_ACTIVE)
+		f.model.idle_w =
+			fmin(idle_watts(t->d, load_input(t->d), f.predicted_w), f.model.max_w);
+	free(steal(f.predicted_w));
+	models->models[models->n++] = f.model;
+	return f.model.history;
+}
+
+/* With history where that pays, then without. */
+static int add_blends(struct trainer *t, enum zone z, const double *y, struct err *e)
+{
+	struct zone_models *models = &t->set->zones[z];
+	struct pool *p;
+	int r = pool_new(t->d, y, TIER_PMU, &p, e);
+
+	if (r < 0 || !p)
+		return r;
+	progress(t, zone_name(z));
+	r = add_blend(t, p, !t->o->no_history, models, e);
+	t->done++;
+	progress(t, zone_name(z));
+	if (r > 0)
+		r = add_blend(t, p, false, models, e);
+	t->done++;
+	pool_free(p);
+	return r;
+}
+
 static int keep_models(struct trainer *t, enum zone z, struct fit *fits, size_t n, const double *y,
 		       struct err *e)
 {
@@ -187,9 +254,11 @@ static int keep_models(struct trainer *t, enum zone z, struct fit *fits, size_t 
 	struct fit *chosen[2 * TIER_COUNT + 1];
 	size_t kept = choose(fits, n, chosen);
 
-	models->models = calloc(kept + 1, sizeof(*models->models));
+	models->models = calloc(kept + BLENDS, sizeof(*models->models));
 	if (!models->models)
 		return err_nomem(e);
+	if (wants_blend(t) && add_blends(t, z, y, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < kept; i++) {
 		int r = finish_model(t, chosen[i], y, &models->models[models->n], e);
 
@@ -282,6 +351,27 @@ static int train_zone(struct trainer *t, enum zone z, struct err *e)
 
 /* ---- the set ---- */
 
+/* Input j of the design is input at[j] of the set. */
+static void move_terms(struct physics *p, const uint16_t *at)
+{
+	for (size_t k = 0; k < p->n; k++) {
+		struct physics_term *term = &p->terms[k];
+
+		term->a = term->kind == TERM_CONST ? 0 : at[term->a];
+		term->b = term_has_two(term->kind) ? at[term->b] : 0;
+	}
+}
+
+static void move_blend(struct blend *b, const uint16_t *at)
+{
+	move_terms(&b->physics, at);
+	move_terms(&b->delta, at);
+	for (size_t j = 0; j < b->n_columns; j++) {
+		b->columns[j].a = at[b->columns[j].a];
+		b->columns[j].b = b->columns[j].ratio ? at[b->columns[j].b] : 0;
+	}
+}
+
 /* Keep only inputs some model uses, so that a stream computes no others. */
 static int compact_inputs(struct model_set *s, const struct design *d, struct err *e)
 {
@@ -310,13 +400,10 @@ static int compact_inputs(struct model_set *s, const struct design *d, struct er
 
 			for (size_t k = 0; k < m->n_used; k++)
 				m->used[k].input = at[m->used[k].input];
-			for (size_t k = 0; m->family == FAMILY_PHYSICS && k < m->physics.n; k++) {
-				struct physics_term *term = &m->physics.terms[k];
-				bool two = term->kind == TERM_PRODUCT || term->kind == TERM_DELTA;
-
-				term->a = term->kind == TERM_CONST ? 0 : at[term->a];
-				term->b = two ? at[term->b] : 0;
-			}
+			if (m->family == FAMILY_PHYSICS)
+				move_terms(&m->physics, at);
+			if (m->family == FAMILY_BLEND)
+				move_blend(&m->blend, at);
 		}
 	}
 	return 0;
@@ -355,7 +442,9 @@ static int train_zones(struct trainer *t, struct err *e)
 		todo[z] = t->d->table->y_w[z] && zone_is_trainable(t, z);
 		zones += todo[z];
 	}
-	t->total = zones * t->n_candidates;
+	t->total = zones * (t->n_candidates + (wants_blend(t) ? BLENDS : 0));
+	t->blend_bytes = fmax((double)t->o->max_bytes - OTHER_BYTES, 0) /
+			 (double)(BLENDS * (zones ? zones : 1));
 	zone_foreach (z) {
 		int r = todo[z] ? train_zone(t, z, e) : 0;
 

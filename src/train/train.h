@@ -3,10 +3,11 @@
 #define TRAIN_TRAIN_H
 
 /*
- * A dataset into a model set: per zone and feature tier the family that
- * cross-validation likes best, with history where that pays, and always one
- * model on cpu_utilization alone; intervals calibrated on left-out rows; a
- * card that says what was tried and why it was chosen.
+ * A dataset into a model set: per zone a blend (blend.h) with history where
+ * that pays and one without; below it, for guests that see less, per feature
+ * tier the simple family that cross-validation likes best; and always one
+ * model on cpu_utilization alone. Intervals are calibrated on left-out rows; a
+ * card says what was tried and why it was chosen.
  */
 
 #include "align/table.h"
@@ -19,6 +20,9 @@ struct train_options {
 	enum scope scope;
 	int family; /* enum family, or -1: automatic */
 	bool no_history;
+	size_t max_bytes; /* what the bundle may take: trees are spent within it */
+	unsigned jobs;	  /* folds at a time; the result does not depend on it */
+	unsigned seed;
 	const char *uncore_definition; /* "pp1" or "package_minus_core" */
 	/* Called with 0..1 as work is done; may be NULL. */
 	void (*progress)(void *arg, double done, const char *what);

@@ -19,7 +19,7 @@ static inline struct used_input *used_of(size_t n, const uint16_t *inputs, doubl
 static inline struct interval some_interval(void)
 {
 	return (struct interval){
-		.n_bands = 2, .upto_w = {10, 40}, .quantile = {0.3, 0.1}, .scale_w = 4};
+		.n_bands = 2, .upto = {10, 40}, .quantile = {0.3, 0.1}, .scale_w = 4};
 }
 
 /* watts = 2 + 3 u + 0.5 (min(u, 4) - min(u 3 s ago, 4)) */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUNDLE_FORMAT_H
+#define BUNDLE_FORMAT_H
+
+/* The pieces that format.c and format_blend.c share; only src/bundle includes this. */
+
+#include "base/bytes.h"
+#include "model/model.h"
+
+/* Room for n items of `item_size`, each of at least `item_bytes` in the file; NULL sets failed. */
+void *format_array(struct byte_reader *r, size_t n, size_t item_bytes, size_t item_size);
+
+void format_write_physics(struct byte_writer *w, const struct physics *p);
+void format_read_physics(struct byte_reader *r, struct physics *p);
+void format_write_blend(struct byte_writer *w, const struct blend *b);
+void format_read_blend(struct byte_reader *r, struct blend *b);
+
+#endif

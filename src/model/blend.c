@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The blend: experts, distance and the gate between them. See model.h for the formulas. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "model/model.h"
+
+#define NEAREST	   5
+#define PLACE_MAX  8.0 /* standard deviations that a coordinate may lie out */
+#define LOG_LIMIT  10.0
+#define TREES_MAX  4096
+#define POINTS_MAX 4096
+
+static double clamp(double x, double low, double high)
+{
+	return x < low ? low : x > high ? high : x;
+}
+
+void blend_columns(const struct blend *b, const double *x, double *ret_columns)
+{
+	for (size_t j = 0; j < b->n_columns; j++) {
+		const struct blend_column *c = &b->columns[j];
+
+		ret_columns[j] = c->ratio ? x[c->a] / (fabs(x[c->b]) + c->soft) : x[c->a];
+	}
+}
+
+/* ---- trees ---- */
+
+double trees_value(const struct trees *t, const double *columns)
+{
+	float sum = t->base;
+
+	for (size_t k = 0; k < t->n; k++) {
+		const struct tree_node *tree = t->nodes + t->first[k], *at = tree;
+
+		while (at->column != TREE_LEAF)
+			at = tree + at->left + !((float)columns[at->column] < at->value);
+		sum += at->value;
+	}
+	return sum;
+}
+
+/* ---- distances ---- */
+
+void points_place(const struct points *p, const double *columns, float *ret_at)
+{
+	for (size_t k = 0; k < p->n_dims; k++) {
+		const struct space_dim *d = &p->dims[k];
+		double v = columns[d->column], root = copysign(sqrt(fabs(v)), v);
+
+		ret_at[k] =
+			(float)(clamp((root - d->mean) / d->sd, -PLACE_MAX, PLACE_MAX) * d->weight);
+	}
+}
+
+static double square_distance(const float *a, const float *b, size_t n)
+{
+	float sum = 0;
+
+	for (size_t k = 0; k < n; k++)
+		sum += (a[k] - b[k]) * (a[k] - b[k]);
+	return sum;
+}
+
+double kernel_matern(double distance, double length)
+{
+	double r = sqrt(3) * distance / length;
+
+	return (1 + r) * exp(-r);
+}
+
+static double kernel_value(const struct blend *b, const double *columns)
+{
+	const struct points *p = &b->centres;
+	float at[SPACE_DIMS_MAX];
+	double sum = 0;
+
+	points_place(p, columns, at);
+	for (size_t i = 0; i < p->n; i++)
+		sum += b->alpha[i] *
+		       kernel_matern(sqrt(square_distance(at, p->at + i * p->n_dims, p->n_dims)),
+				     b->length);
+	return sum;
+}
+
+/* Keep the smallest NEAREST of what is offered, in order. */
+static void keep_nearest(double nearest[NEAREST], double d)
+{
+	size_t k = NEAREST - 1;
+
+	if (!(d < nearest[k]))
+		return;
+	for (; k && nearest[k - 1] > d; k--)
+		nearest[k] = nearest[k - 1];
+	nearest[k] = d;
+}
+
+static double distance_z(const struct blend *b, const double *columns)
+{
+	const struct points *p = &b->reference;
+	double nearest[NEAREST], sum = 0;
+	float at[SPACE_DIMS_MAX];
+
+	for (size_t k = 0; k < NEAREST; k++)
+		nearest[k] = INFINITY;
+	points_place(p, columns, at);
+	for (size_t i = 0; i < p->n; i++)
+		keep_nearest(nearest, square_distance(at, p->at + i * p->n_dims, p->n_dims));
+	for (size_t k = 0; k < NEAREST; k++)
+		sum += nearest[k];
+	return log(1e-3 + sqrt(sum / NEAREST) / b->median);
+}
+
+/* ---- the answer ---- */
+
+void blend_experts(const struct blend *b, const double *x, double ret_w[EXPERT_COUNT],
+		   double *ret_z)
+{
+	double columns[BLEND_COLUMNS_MAX], p = physics_watts(&b->physics, x);
+
+	blend_columns(b, x, columns);
+	ret_w[EXPERT_P] = p;
+	ret_w[EXPERT_K] = p * exp(clamp(kernel_value(b, columns), b->log_low, b->log_high));
+	ret_w[EXPERT_H] =
+		p * exp(clamp(trees_value(&b->boosted, columns), b->log_low, b->log_high));
+	ret_w[EXPERT_F] = trees_value(&b->forest, columns);
+	ret_w[EXPERT_G] = trees_value(&b->gbdt, columns);
+	ret_w[EXPERT_D] = b->delta.n ? physics_watts(&b->delta, x) : p;
+	*ret_z = distance_z(b, columns);
+}
+
+static double median3(double a, double b, double c)
+{
+	return fmax(fmin(a, b), fmin(fmax(a, b), c));
+}
+
+double blend_near(const struct blend *b, const double w[EXPERT_COUNT])
+{
+	double sum = 0;
+
+	for (int k = 0; k < EXPERT_COUNT; k++)
+		sum += b->share[k] * w[k];
+	return sum;
+}
+
+double blend_safe(const struct blend *b, const double w[EXPERT_COUNT])
+{
+	double middle = median3(w[EXPERT_P], w[EXPERT_K], (w[EXPERT_F] + w[EXPERT_G]) / 2);
+
+	return middle + b->physics_share * (w[EXPERT_P] - middle);
+}
+
+double blend_combine(const struct blend *b, const double w[EXPERT_COUNT], double z)
+{
+	double gate = (1 - b->trust) * clamp((z - b->z_near) / (b->z_far - b->z_near), 0, 1);
+	double near = blend_near(b, w);
+
+	return near + gate * (blend_safe(b, w) - near);
+}
+
+/* ---- check and release ---- */
+
+static bool finite_in(double x, double low, double high)
+{
+	return x >= low && x <= high; /* false for NaN */
+}
+
+static bool check_columns(const struct blend *b, const struct model *m)
+{
+	if (!b->n_columns || b->n_columns > BLEND_COLUMNS_MAX)
+		return false;
+	for (size_t j = 0; j < b->n_columns; j++) {
+		const struct blend_column *c = &b->columns[j];
+
+		if (!model_uses(m, c->a))
+			return false;
+		if (c->ratio && (!model_uses(m, c->b) || !finite_in(c->soft, 1e-30, 1e30)))
+			return false;
+	}
+	return true;
+}
+
+/* Children lie behind their parent, so a walk ends; every column and number is in range. */
+static bool check_tree(const struct tree_node *tree, size_t n, size_t n_columns)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct tree_node *at = &tree[i];
+
+		if (!isfinite(at->value))
+			return false;
+		if (at->column == TREE_LEAF)
+			continue;
+		if (at->column >= n_columns || at->left <= i || (size_t)at->left + 1 >= n)
+			return false;
+	}
+	return n > 0;
+}
+
+static bool check_trees(const struct trees *t, size_t n_columns)
+{
+	if (t->n > TREES_MAX || !isfinite(t->base))
+		return false;
+	for (size_t k = 0; k < t->n; k++) {
+		size_t end = k + 1 < t->n ? t->first[k + 1] : t->n_nodes;
+
+		if (t->first[k] >= end || end > t->n_nodes || (k == 0 && t->first[0] != 0) ||
+		    !check_tree(t->nodes + t->first[k], end - t->first[k], n_columns))
+			return false;
+	}
+	return true;
+}
+
+static bool check_points(const struct points *p, size_t n_columns)
+{
+	if (!p->n_dims || p->n_dims > SPACE_DIMS_MAX || p->n > POINTS_MAX)
+		return false;
+	for (size_t k = 0; k < p->n_dims; k++) {
+		const struct space_dim *d = &p->dims[k];
+
+		if (d->column >= n_columns || !finite_in(d->mean, -1e30, 1e30) ||
+		    !finite_in(d->sd, 1e-30, 1e30) || !finite_in(d->weight, 0, 1e3))
+			return false;
+	}
+	for (size_t i = 0; i < p->n * p->n_dims; i++) {
+		if (!finite_in(p->at[i], -1e6, 1e6))
+			return false;
+	}
+	return true;
+}
+
+bool blend_check(const struct blend *b, const struct model *m)
+{
+	for (size_t i = 0; i < b->centres.n; i++) {
+		if (!finite_in(b->alpha[i], -1e12, 1e12))
+			return false;
+	}
+	for (int k = 0; k < EXPERT_COUNT; k++) {
+		if (!finite_in(b->share[k], 0, 10))
+			return false;
+	}
+	return check_columns(b, m) && physics_check(&b->physics, m) &&
+	       physics_check(&b->delta, m) && finite_in(b->log_low, -LOG_LIMIT, 0) &&
+	       finite_in(b->log_high, 0, LOG_LIMIT) && check_points(&b->centres, b->n_columns) &&
+	       check_points(&b->reference, b->n_columns) && b->reference.n >= NEAREST &&
+	       finite_in(b->length, 1e-9, 1e9) && finite_in(b->median, 1e-9, 1e9) &&
+	       check_trees(&b->boosted, b->n_columns) && check_trees(&b->forest, b->n_columns) &&
+	       check_trees(&b->gbdt, b->n_columns) && finite_in(b->z_near, -1e3, 1e3) &&
+	       finite_in(b->z_far, -1e3, 1e3) && b->z_near < b->z_far &&
+	       finite_in(b->trust, 0, 1) && finite_in(b->physics_share, 0, 1);
+}
+
+static void points_release(struct points *p)
+{
+	free(p->dims);
+	free(p->at);
+}
+
+static void trees_release(struct trees *t)
+{
+	free(t->first);
+	free(t->nodes);
+}
+
+void blend_release(struct blend *b)
+{
+	free(b->columns);
+	free(b->physics.terms);
+	free(b->delta.terms);
+	points_release(&b->centres);
+	points_release(&b->reference);
+	free(b->alpha);
+	trees_release(&b->boosted);
+	trees_release(&b->forest);
+	trees_release(&b->gbdt);
+	*b = (struct blend){.n_columns = 0};
+}

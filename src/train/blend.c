@@ -1,0 +1,670 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The automatic choice: see blend.h. */
+#include "train/blend.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "train/lsq.h"
+#include "train/score.h"
+
+#define ROWS_MIN     40
+#define LIGHT_ROWS   2000
+#define FULL_ROWS    5000
+#define HISTORY_GAIN 0.98
+#define SLOW_GAIN    0.98 /* median over folds */
+#define SLOW_WORST   1.10
+#define STACK_ROUNDS 6
+#define STACK_PULL   0.03
+#define RESIDUAL_MIN 1e-3
+#define NEAR_Z	     0.75
+#define FAR_Z	     0.99
+#define FAR_ROWS     20
+#define TRUST_FOLDS  5
+#define MAX_FACTOR   2.0
+#define LEVEL	     0.9
+#define LABEL_SHARE  0.2
+#define RANGE_TAIL   0.005
+#define SIZE_MIN     0.02
+
+#define BIT(type) (1u << (type))
+#define BY_GROUP  (BIT(FOLD_A) | BIT(FOLD_B) | BIT(FOLD_C))
+#define ALL	  (BY_GROUP | BIT(FOLD_D) | BIT(FOLD_E))
+
+struct chooser {
+	const struct pool *p;
+	const struct blend_options *o;
+	size_t *rows; /* labelled */
+	size_t n;
+	struct shift_folds folds;
+	struct experts_options experts;
+	struct scores scores;
+	struct blend gate; /* only shares, z_near, z_far, trust and physics_share */
+};
+
+static bool many_groups(const struct chooser *k)
+{
+	return k->folds.n_groups >= 2;
+}
+
+/* The folds nearest to how a bundle is used: other groups; with one group, other times. */
+static unsigned near_types(const struct chooser *k)
+{
+	return many_groups(k) ? BIT(FOLD_A) : BIT(FOLD_E);
+}
+
+static int run(const struct chooser *k, unsigned types, bool history, bool slow, struct scores *ret,
+	       struct err *e)
+{
+	struct score_options o = {.experts = k->experts, .types = types, .jobs = k->o->jobs};
+
+	o.experts.history = history;
+	o.experts.slow = slow;
+	o.experts.light = true;
+	o.experts.rows_max = LIGHT_ROWS;
+	return scores_run(k->p, k->rows, k->n, &k->folds, &o, ret, e);
+}
+
+/* ---- errors: relative, absolute, every kind of fold weighing the same ---- */
+
+typedef double (*answer_fn)(const struct blend *b, const struct scored *r);
+
+static double trees_of(const struct blend *b, const struct scored *r)
+{
+	(void)b;
+	return (r->w[EXPERT_F] + r->w[EXPERT_G]) / 2;
+}
+
+static double boosted_of(const struct blend *b, const struct scored *r)
+{
+	(void)b;
+	return r->w[EXPERT_G];
+}
+
+static double physics_of(const struct blend *b, const struct scored *r)
+{
+	(void)b;
+	return r->w[EXPERT_P];
+}
+
+static double middle_of(const struct blend *b, const struct scored *r)
+{
+	struct blend pure = {.physics_share = 0};
+
+	(void)b;
+	return blend_safe(&pure, r->w);
+}
+
+static double near_of(const struct blend *b, const struct scored *r)
+{
+	return blend_near(b, r->w);
+}
+
+static double safe_of(const struct blend *b, const struct scored *r)
+{
+	return blend_safe(b, r->w);
+}
+
+static double answer_of(const struct blend *b, const struct scored *r)
+{
+	return fmax(blend_combine(b, r->w, r->z), 0);
+}
+
+/* Which rows count. */
+struct filter {
+	unsigned types;
+	long fold;    /* -1: any */
+	double z_min; /* -INFINITY: any */
+};
+
+static bool passes(const struct filter *f, const struct scored *r)
+{
+	return (f->types & BIT(r->type)) && (f->fold < 0 || (size_t)f->fold == r->fold) &&
+	       r->z >= f->z_min;
+}
+
+static double error_of(const struct scores *s, const struct blend *b, answer_fn answer,
+		       struct filter f, size_t *ret_rows)
+{
+	double sum[FOLD_TYPES] = {0}, total = 0;
+	size_t count[FOLD_TYPES] = {0}, types = 0, rows = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct scored *r = &s->rows[i];
+
+		if (!passes(&f, r))
+			continue;
+		sum[r->type] += score_weight(s, r->y) * fabs(answer(b, r) - r->y);
+		count[r->type]++;
+		rows++;
+	}
+	for (int t = 0; t < FOLD_TYPES; t++) {
+		if (!count[t])
+			continue;
+		total += sum[t] / (double)count[t];
+		types++;
+	}
+	if (ret_rows)
+		*ret_rows = rows;
+	return types ? total / (double)types : NAN;
+}
+
+static const struct filter any_row = {ALL, -1, -INFINITY};
+
+/* ---- decisions ---- */
+
+static int decide_history(struct chooser *k, bool *ret, struct err *e)
+{
+	struct scores without = {.n = 0}, with = {.n = 0};
+	int r;
+
+	*ret = false;
+	if (!k->o->history || !k->p->n_past)
+		return 0;
+	r = run(k, near_types(k), false, false, &without, e);
+	if (r == 0)
+		r = run(k, near_types(k), true, false, &with, e);
+	if (r == 0)
+		*ret = error_of(&with, NULL, trees_of, any_row, NULL) <
+		       HISTORY_GAIN * error_of(&without, NULL, trees_of, any_row, NULL);
+	scores_release(&without);
+	scores_release(&with);
+	return r;
+}
+
+/* Slow levels must help on most folds and hurt on none. */
+static int decide_slow(struct chooser *k, bool history, bool *ret, struct err *e)
+{
+	bool has_slow = k->p->n_columns > k->p->n_now + k->p->n_past;
+	struct scores without = {.n = 0}, with = {.n = 0};
+	double ratios[SHIFT_FOLDS_MAX], worst = 0;
+	size_t n = 0;
+	int r;
+
+	*ret = false;
+	if (!has_slow || k->folds.n_groups < GROUPS_FEW)
+		return 0;
+	r = run(k, BY_GROUP, history, false, &without, e);
+	if (r == 0)
+		r = run(k, BY_GROUP, history, true, &with, e);
+	for (size_t fold = 0; r == 0 && fold < k->folds.n; fold++) {
+		struct filter f = {BY_GROUP, (long)fold, -INFINITY};
+		double ratio = error_of(&with, NULL, boosted_of, f, NULL) /
+			       error_of(&without, NULL, boosted_of, f, NULL);
+
+		if (!isfinite(ratio))
+			continue;
+		ratios[n++] = ratio;
+		worst = fmax(worst, ratio);
+	}
+	*ret = r == 0 && n && worst < SLOW_WORST && quantile_of(ratios, n, 0.5) < SLOW_GAIN;
+	scores_release(&without);
+	scores_release(&with);
+	return r;
+}
+
+/* The stack's least squares: rows, then sum = 1, then a pull towards equal shares. */
+struct stack {
+	size_t n, q;
+	double *b, *y, *weight;
+	uint8_t *fold;
+};
+
+static void stack_release(struct stack *s)
+{
+	free(s->b);
+	free(s->y);
+	free(s->weight);
+	free(s->fold);
+}
+
+static void stack_weigh(struct stack *s, const double *share, const double *row_share, size_t rows)
+{
+	double diagonal = 0;
+
+	for (size_t i = 0; i < rows; i++) {
+		double residual = -s->y[i];
+
+		for (size_t j = 0; j < s->q; j++)
+			residual += share[j] * s->b[i * s->q + j];
+		s->weight[i] = sqrt(row_share[i] / fmax(fabs(residual), RESIDUAL_MIN));
+		diagonal += s->weight[i] * s->weight[i];
+	}
+	s->weight[rows] = 1e2 * sqrt(diagonal);
+	for (size_t j = 0; j < s->q; j++)
+		s->weight[rows + 1 + j] = sqrt(STACK_PULL * diagonal);
+}
+
+static int stack_solve(struct stack *s, double *share, struct err *e)
+{
+	static const bool not_free[EXPERT_COUNT];
+	static const double no_penalty[EXPERT_COUNT];
+	struct columns c = {
+		.n = s->n, .q = s->q, .b = s->b, .free = not_free, .penalty = no_penalty};
+	struct gram *g = NULL;
+	int r = gram_new(&c, s->y, s->weight, s->fold, 1, &g, e);
+
+	if (r == 0)
+		r = gram_solve(g, 0, 0, share, e);
+	gram_free(g);
+	return r;
+}
+
+/* The row's weight within all, every kind of fold the same; fills b and y in relative units. */
+static size_t stack_fill(const struct scores *sc, unsigned types, struct stack *s,
+			 double *row_share)
+{
+	size_t count[FOLD_TYPES] = {0}, rows = 0;
+
+	for (size_t i = 0; i < sc->n; i++)
+		count[sc->rows[i].type]++;
+	for (size_t i = 0; i < sc->n; i++) {
+		const struct scored *r = &sc->rows[i];
+		double w = score_weight(sc, r->y);
+
+		if (!(types & BIT(r->type)))
+			continue;
+		for (size_t j = 0; j < s->q; j++)
+			s->b[rows * s->q + j] = w * r->w[j];
+		s->y[rows] = w * r->y;
+		row_share[rows++] = 1 / (double)count[r->type];
+	}
+	for (size_t j = 0; j < s->q; j++) {
+		s->b[rows * s->q + j] = 1;
+		s->b[(rows + 1 + j) * s->q + j] = 1;
+		s->y[rows + 1 + j] = 1 / (double)s->q;
+	}
+	s->y[rows] = 1;
+	s->n = rows + 1 + s->q;
+	return rows;
+}
+
+/* Convex shares that predict left-out rows best in relative absolute error. */
+static int decide_shares(struct chooser *k, bool history, struct err *e)
+{
+	const struct scores *sc = &k->scores;
+	unsigned types = (many_groups(k) ? BIT(FOLD_A) : BIT(FOLD_D)) | BIT(FOLD_E);
+	size_t q = history ? EXPERT_COUNT : EXPERT_COUNT - 1, rows, room = sc->n + EXPERT_COUNT + 2;
+	struct stack s = {.q = q};
+	autofree double *row_share = calloc(room, sizeof(double));
+	double share[EXPERT_COUNT] = {0}, sum = 0;
+	int r = 0;
+
+	s.b = calloc(room * q, sizeof(double));
+	s.y = calloc(room, sizeof(double));
+	s.weight = calloc(room, sizeof(double));
+	s.fold = calloc(room, 1);
+	if (!s.b || !s.y || !s.weight || !s.fold || !row_share) {
+		stack_release(&s);
+		return err_nomem(e);
+	}
+	rows = stack_fill(sc, types, &s, row_share);
+	for (size_t j = 0; j < q; j++)
+		share[j] = 1 / (double)q;
+	for (int round = 0; r == 0 && rows && round < STACK_ROUNDS; round++) {
+		stack_weigh(&s, share, row_share, rows);
+		r = stack_solve(&s, share, e);
+	}
+	stack_release(&s);
+	for (size_t j = 0; j < q; j++)
+		sum += share[j];
+	for (size_t j = 0; j < q; j++)
+		k->gate.share[j] = sum > 0 ? share[j] / sum : 1 / (double)q;
+	return r;
+}
+
+static double z_quantile(const struct chooser *k, unsigned types, double q)
+{
+	autofree double *z = calloc(k->scores.n + 1, sizeof(*z));
+	size_t n = 0;
+
+	for (size_t i = 0; z && i < k->scores.n; i++) {
+		if (types & BIT(k->scores.rows[i].type))
+			z[n++] = k->scores.rows[i].z;
+	}
+	return quantile_of(z, n, q);
+}
+
+static double clamp01(double x)
+{
+	return x < 0 ? 0 : x > 1 ? 1 : x;
+}
+
+/* Where far begins, who owns it, and whether the stack is trusted there all the same. */
+static void decide_gate(struct chooser *k)
+{
+	struct blend *b = &k->gate;
+	struct filter far = {ALL & ~BIT(FOLD_E), -1, 0};
+	double worst = 0, rho;
+	size_t rows, folds = 0;
+
+	b->z_near = z_quantile(k, BIT(FOLD_E), NEAR_Z);
+	b->z_far = fmax(z_quantile(k, BIT(FOLD_E), FAR_Z), b->z_near + 1e-3);
+	far.z_min = b->z_far;
+	rho = error_of(&k->scores, b, physics_of, far, &rows);
+	if (rows < FAR_ROWS) {
+		far.z_min = -INFINITY;
+		rho = error_of(&k->scores, b, physics_of, far, NULL);
+	}
+	rho /= error_of(&k->scores, b, middle_of, far, NULL);
+	b->physics_share = isfinite(rho) ? clamp01((1.3 - rho) / 0.3) : 0.5;
+	for (size_t fold = 0; fold < k->folds.n; fold++) {
+		struct filter f = {BY_GROUP, (long)fold, b->z_near};
+		double ratio = error_of(&k->scores, b, near_of, f, &rows);
+
+		ratio /= error_of(&k->scores, b, safe_of, f, NULL);
+		if (rows < FAR_ROWS || !isfinite(ratio))
+			continue;
+		folds++;
+		worst = fmax(worst, ratio);
+	}
+	b->trust = folds >= TRUST_FOLDS ? clamp01((1.1 - worst) / 0.1) : 0;
+}
+
+/* ---- interval ---- */
+
+static unsigned band_of(const struct interval *v, double z)
+{
+	unsigned band = 0;
+
+	while (band + 1 < v->n_bands && z > v->upto[band])
+		band++;
+	return band;
+}
+
+static int decide_interval(struct chooser *k, struct interval *v, double *ret_coverage,
+			   struct err *e)
+{
+	static const double edges[] = {0.33, 0.67, 0.90, 1};
+	unsigned types = many_groups(k) ? BY_GROUP : BIT(FOLD_D) | BIT(FOLD_E);
+	const struct scores *s = &k->scores;
+	double groups = (double)k->folds.n_groups, scale_w = LABEL_SHARE * s->mean_w;
+	autofree double *scores = calloc(s->n + 1, sizeof(*scores));
+	size_t inside = 0, rows = 0;
+
+	if (!scores)
+		return err_nomem(e);
+	*v = (struct interval){
+		.n_bands = array_size(edges), .by_distance = true, .scale_w = scale_w};
+	for (unsigned b = 0; b < v->n_bands; b++)
+		v->upto[b] = z_quantile(k, types, edges[b]);
+	for (unsigned b = 0; b < v->n_bands; b++) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < s->n; i++) {
+			const struct scored *r = &s->rows[i];
+			double w = answer_of(&k->gate, r);
+
+			if ((types & BIT(r->type)) && band_of(v, r->z) == b)
+				scores[n++] = fabs(r->y - w) / fmax(w, scale_w);
+		}
+		v->quantile[b] = n ? quantile_of(scores, n, fmin(1, LEVEL * (1 + 1 / groups))) : 0;
+		v->quantile[b] = fmax(v->quantile[b], b ? v->quantile[b - 1] : 1e-3);
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		const struct scored *r = &s->rows[i];
+		double w = answer_of(&k->gate, r);
+
+		if (!(near_types(k) & BIT(r->type)))
+			continue;
+		inside += fabs(r->y - w) <= v->quantile[band_of(v, r->z)] * fmax(w, scale_w);
+		rows++;
+	}
+	*ret_coverage = rows ? (double)inside / (double)rows : NAN;
+	return 0;
+}
+
+/* ---- the model ---- */
+
+/* Note that the model needs input j. */
+static void use_input(struct model *m, const struct design *d, uint16_t j)
+{
+	for (size_t k = 0; k < m->n_used; k++) {
+		if (m->used[k].input == j)
+			return;
+	}
+	m->used[m->n_used++] = (struct used_input){j, design_quantile(d, j, RANGE_TAIL),
+						   design_quantile(d, j, 1 - RANGE_TAIL)};
+}
+
+static void use_terms(struct model *m, const struct design *d, const struct physics *p)
+{
+	for (size_t k = 0; k < p->n; k++) {
+		if (p->terms[k].kind != TERM_CONST)
+			use_input(m, d, p->terms[k].a);
+		if (term_has_two(p->terms[k].kind))
+			use_input(m, d, p->terms[k].b);
+	}
+}
+
+static void mark_trees(const struct trees *t, bool *needed)
+{
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		if (t->nodes[i].column != TREE_LEAF)
+			needed[t->nodes[i].column] = true;
+	}
+}
+
+static void mark_points(const struct points *p, bool *needed)
+{
+	for (size_t k = 0; k < p->n_dims; k++)
+		needed[p->dims[k].column] = true;
+}
+
+static void move_trees(struct trees *t, const uint16_t *at)
+{
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		if (t->nodes[i].column != TREE_LEAF)
+			t->nodes[i].column = at[t->nodes[i].column];
+	}
+}
+
+static void move_points(struct points *p, const uint16_t *at)
+{
+	for (size_t k = 0; k < p->n_dims; k++)
+		p->dims[k].column = at[p->dims[k].column];
+}
+
+/* Keep only columns that an expert looks at: every other input would be needed for nothing. */
+static void drop_columns(struct blend *b)
+{
+	bool needed[BLEND_COLUMNS_MAX] = {false};
+	uint16_t at[BLEND_COLUMNS_MAX] = {0};
+	size_t kept = 0;
+
+	mark_trees(&b->boosted, needed);
+	mark_trees(&b->forest, needed);
+	mark_trees(&b->gbdt, needed);
+	mark_points(&b->centres, needed);
+	mark_points(&b->reference, needed);
+	for (size_t j = 0; j < b->n_columns; j++) {
+		at[j] = (uint16_t)kept;
+		if (needed[j])
+			b->columns[kept++] = b->columns[j];
+	}
+	b->n_columns = kept;
+	move_trees(&b->boosted, at);
+	move_trees(&b->forest, at);
+	move_trees(&b->gbdt, at);
+	move_points(&b->centres, at);
+	move_points(&b->reference, at);
+}
+
+static int make_model(struct chooser *k, struct blend *b, struct model *m, struct err *e)
+{
+	const struct design *d = k->p->d;
+	double y_max = 0;
+
+	memcpy(b->share, k->gate.share, sizeof(b->share));
+	b->z_near = k->gate.z_near;
+	b->z_far = k->gate.z_far;
+	b->trust = k->gate.trust;
+	b->physics_share = k->gate.physics_share;
+	drop_columns(b);
+	m->used = calloc(d->p + 1, sizeof(*m->used));
+	if (!m->used)
+		return err_nomem(e);
+	for (size_t j = 0; j < b->n_columns; j++) {
+		use_input(m, d, b->columns[j].a);
+		if (b->columns[j].ratio)
+			use_input(m, d, b->columns[j].b);
+	}
+	use_terms(m, d, &b->physics);
+	use_terms(m, d, &b->delta);
+	for (size_t i = 0; i < k->n; i++)
+		y_max = fmax(y_max, k->p->y[k->rows[i]]);
+	m->family = FAMILY_BLEND;
+	for (size_t i = 0; i < m->n_used; i++) {
+		enum tier tier = feature_info(d->inputs[m->used[i].input].feature)->tier;
+
+		m->tier = tier > m->tier ? tier : m->tier;
+	}
+	m->blend = *b;
+	m->max_w = fmax(MAX_FACTOR * y_max, 1e-3);
+	return 0;
+}
+
+/* What the near folds said of each row, for the card and for idle power. */
+static int keep_predictions(const struct chooser *k, struct blend_fit *f, struct err *e)
+{
+	const struct design *d = k->p->d;
+	autofree double *count = calloc(d->n + 1, sizeof(*count));
+	double error = 0, truth = 0;
+
+	f->predicted_w = calloc(d->n + 1, sizeof(double));
+	if (!count || !f->predicted_w)
+		return err_nomem(e);
+	for (size_t i = 0; i < k->scores.n; i++) {
+		const struct scored *r = &k->scores.rows[i];
+		double w = answer_of(&k->gate, r);
+
+		if (!(near_types(k) & BIT(r->type)))
+			continue;
+		f->predicted_w[r->row] += w;
+		count[r->row]++;
+		error += fabs(w - r->y);
+		truth += r->y;
+		f->rows++;
+	}
+	for (size_t i = 0; i < d->n; i++)
+		f->predicted_w[i] = count[i] ? f->predicted_w[i] / count[i] : NAN;
+	f->wmape = error / truth;
+	f->model.mae_w = f->rows ? error / (double)f->rows : NAN;
+	f->model.wmape = f->wmape;
+	return 0;
+}
+
+static int find_rows(struct chooser *k, struct err *e)
+{
+	const struct pool *p = k->p;
+
+	k->rows = calloc(p->d->n + 1, sizeof(*k->rows));
+	if (!k->rows)
+		return err_nomem(e);
+	for (size_t i = 0; i < p->d->n; i++) {
+		if (isfinite(p->y[i]) && p->y[i] >= 0)
+			k->rows[k->n++] = i;
+	}
+	if (k->n < ROWS_MIN)
+		return err_set(e, -ERR_DATA, "%zu labelled rows, a blend needs %d", k->n, ROWS_MIN);
+	return 0;
+}
+
+static size_t trees_bytes(const struct trees *t)
+{
+	return 8 * t->n_nodes + 4 * t->n;
+}
+
+/* About what it takes in a bundle. */
+static size_t blend_bytes(const struct blend *b)
+{
+	return trees_bytes(&b->boosted) + trees_bytes(&b->forest) + trees_bytes(&b->gbdt) +
+	       (4 * b->centres.n_dims + 8) * b->centres.n +
+	       4 * b->reference.n_dims * b->reference.n + 4096;
+}
+
+/* On all rows, with as many trees as there is room for. */
+static int fit_within(const struct chooser *k, bool history, bool slow, struct blend *ret,
+		      struct err *e)
+{
+	struct experts_options o = k->experts;
+
+	o.history = history;
+	o.slow = slow;
+	o.rows_max = FULL_ROWS;
+	o.size = 1;
+	for (;;) {
+		int r = experts_fit(k->p, k->rows, k->n, &o, ret, e);
+		size_t bytes;
+
+		if (r < 0)
+			return r;
+		bytes = blend_bytes(ret);
+		if (bytes <= k->o->bytes_max || o.size < SIZE_MIN)
+			return 0;
+		o.size *= fmax(0.95 * (double)k->o->bytes_max / (double)bytes, 0.1);
+		blend_release(ret);
+	}
+}
+
+static int choose_and_fit(struct chooser *k, struct blend_fit *f, struct err *e)
+{
+	struct blend b = {.n_columns = 0};
+	bool history;
+	int r = decide_history(k, &history, e);
+
+	if (r == 0)
+		r = decide_slow(k, history, &f->slow, e);
+	if (r == 0)
+		r = run(k, ALL, history, f->slow, &k->scores, e);
+	if (r == 0)
+		r = decide_shares(k, history, e);
+	if (r < 0)
+		return r;
+	decide_gate(k);
+	r = fit_within(k, history, f->slow, &b, e);
+	if (r == 0)
+		r = make_model(k, &b, &f->model, e);
+	if (r < 0) {
+		blend_release(&b);
+		return r;
+	}
+	f->model.history = history;
+	f->model.rows = k->n;
+	f->model.groups = (uint32_t)k->folds.n_groups;
+	r = keep_predictions(k, f, e);
+	return r == 0 ? decide_interval(k, &f->model.interval, &f->model.coverage_90, e) : r;
+}
+
+int blend_train(const struct pool *p, const struct blend_options *o, struct blend_fit *ret,
+		struct err *e)
+{
+	struct chooser k = {.p = p, .o = o};
+	struct blend_fit f = {.rows = 0};
+	int r;
+
+	k.experts = (struct experts_options){.size = 1, .seed = o->seed};
+	r = find_rows(&k, e);
+	if (r == 0)
+		r = shift_folds_new(p->d, p->y, &k.folds, e);
+	if (r == 0)
+		r = choose_and_fit(&k, &f, e);
+	scores_release(&k.scores);
+	shift_folds_release(&k.folds);
+	free(k.rows);
+	if (r < 0) {
+		blend_fit_release(&f);
+		return r;
+	}
+	*ret = f;
+	return 0;
+}
+
+void blend_fit_release(struct blend_fit *f)
+{
+	model_release(&f->model);
+	free(f->predicted_w);
+	f->predicted_w = NULL;
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Fitting one blend's experts: see experts.h. */
+#include "train/experts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "train/boost.h"
+#include "train/kernel.h"
+#include "train/physics.h"
+
+#define PRESENT_SHARE 0.9 /* a feature missing more often is no column */
+#define SOFT_SHARE    1e-3
+#define LOG_FLOOR     0.015 /* of the largest label: smaller ones count as this in a logarithm */
+#define LOG_TAIL      0.02
+#define LOG_MOST      5.0
+
+/* ---- the pool ---- */
+
+static bool spread_is_usable(const struct design *d, size_t j, double *ret_mean, double *ret_median)
+{
+	double min = INFINITY, max = -INFINITY, sum = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		double v = d->x[i * d->p + j];
+
+		if (!isfinite(v))
+			continue;
+		min = fmin(min, v);
+		max = fmax(max, v);
+		sum += fabs(v);
+		n++;
+	}
+	*ret_mean = n ? sum / (double)n : 0;
+	*ret_median = design_quantile(d, j, 0.5);
+	return n && max > min && (double)n >= PRESENT_SHARE * (double)d->n;
+}
+
+struct chooser {
+	struct pool *p;
+	bool usable[INPUT_MAX];
+	double mean[INPUT_MAX], median[INPUT_MAX];
+};
+
+static void add_column(struct chooser *k, int a, int b)
+{
+	struct pool *p = k->p;
+
+	if (a < 0 || !k->usable[a] || p->n_columns == BLEND_COLUMNS_MAX)
+		return;
+	if (b >= 0 && (!k->usable[b] || !(k->mean[b] > 0)))
+		return;
+	p->columns[p->n_columns++] = (struct blend_column){
+		.a = (uint16_t)a,
+		.b = (uint16_t)(b >= 0 ? b : 0),
+		.ratio = b >= 0,
+		.soft = b >= 0 ? SOFT_SHARE * k->mean[b] : 1,
+	};
+}
+
+static int find_now(const struct chooser *k, enum feature f)
+{
+	int j = design_find(k->p->d, f, INPUT_NOW, 0);
+
+	return j >= 0 && k->usable[j] ? j : -1;
+}
+
+static void add_ratios(struct chooser *k)
+{
+	int busy = find_now(k, FEATURE_CPU_BUSY_VCPUS);
+	int cycles = find_now(k, FEATURE_CYCLES_RATE);
+	int per = cycles >= 0 ? cycles : busy;
+
+	if (busy >= 0)
+		add_column(k, cycles, busy);
+	if (per >= 0) {
+		add_column(k, find_now(k, FEATURE_CACHE_MISSES_RATE), per);
+		add_column(k, find_now(k, FEATURE_CACHE_REFERENCES_RATE), per);
+	}
+	add_column(k, find_now(k, FEATURE_CPU_SYSTEM), find_now(k, FEATURE_CPU_UTILIZATION));
+}
+
+/* The blocks of columns, in order: now, past, slow. */
+static void choose_columns(struct chooser *k)
+{
+	struct pool *p = k->p;
+
+	for (int block = 0; block < 3; block++) {
+		for (size_t j = 0; j < p->d->p; j++) {
+			const struct input *in = &p->d->inputs[j];
+			bool slow = feature_info(in->feature)->use == FEATURE_USE_SLOW;
+			int belongs = slow ? 2 : in->op != INPUT_NOW;
+
+			if (belongs == block && feature_info(in->feature)->tier <= p->tier &&
+			    in->feature != FEATURE_VCPUS)
+				add_column(k, (int)j, -1);
+		}
+		if (block == 0) {
+			add_ratios(k);
+			p->n_now = p->n_columns;
+		} else if (block == 1) {
+			p->n_past = p->n_columns - p->n_now;
+		}
+	}
+}
+
+static int fill_pool(struct chooser *k, struct err *e)
+{
+	struct pool *p = k->p;
+	struct blend b = {.n_columns = p->n_columns, .columns = p->columns};
+	size_t width = p->d->p;
+
+	p->x = calloc(p->d->n * width + 1, sizeof(double));
+	p->c = calloc(p->d->n * p->n_columns + 1, sizeof(double));
+	if (!p->x || !p->c)
+		return err_nomem(e);
+	for (size_t i = 0; i < p->d->n; i++) {
+		for (size_t j = 0; j < width; j++) {
+			double v = p->d->x[i * width + j];
+
+			p->x[i * width + j] = isfinite(v) ? v : k->median[j];
+		}
+		blend_columns(&b, p->x + i * width, p->c + i * p->n_columns);
+	}
+	return 0;
+}
+
+int pool_new(const struct design *d, const double *y, enum tier tier, struct pool **ret,
+	     struct err *e)
+{
+	autofree struct chooser *k = calloc(1, sizeof(*k));
+	struct pool *p = calloc(1, sizeof(*p));
+	int r = 0;
+
+	*ret = NULL;
+	if (!k || !p) {
+		free(p);
+		return err_nomem(e);
+	}
+	k->p = p;
+	p->d = d;
+	p->y = y;
+	p->tier = tier;
+	for (size_t j = 0; j < d->p; j++)
+		k->usable[j] = spread_is_usable(d, j, &k->mean[j], &k->median[j]);
+	choose_columns(k);
+	if (p->n_now)
+		r = fill_pool(k, e);
+	if (r < 0 || !p->n_now) {
+		pool_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+void pool_free(struct pool *p)
+{
+	if (!p)
+		return;
+	free(p->x);
+	free(p->c);
+	free(p);
+}
+
+/* ---- rows ---- */
+
+static uint64_t mix(uint64_t x) /* splitmix64 */
+{
+	x += 0x9e3779b97f4a7c15u;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+/* Cut into `most` equal stretches and take one row of each. */
+size_t thin_rows(const size_t *rows, size_t n, size_t most, unsigned seed, size_t *ret_rows)
+{
+	size_t count = n < most ? n : most;
+
+	for (size_t k = 0; k < count; k++) {
+		size_t begin = k * n / count, end = (k + 1) * n / count;
+
+		ret_rows[k] = rows[begin + mix(seed * 1000003u + k) % (end - begin)];
+	}
+	return count;
+}
+
+/* ---- one fit ---- */
+
+struct fit {
+	const struct pool *p;
+	const struct experts_options *o;
+	const size_t *rows;
+	size_t n, q; /* q: columns that trees see */
+	float *x, *y, *weight;
+	double *log_residual;
+	double y_max;
+	struct blend *b;
+};
+
+/* The column of the pool that is the fit's k-th. */
+static size_t column_of(const struct fit *f, size_t k)
+{
+	const struct pool *p = f->p;
+
+	if (k >= p->n_now && !f->o->history)
+		k += p->n_past;
+	return k;
+}
+
+static int gather(struct fit *f, struct err *e)
+{
+	const struct pool *p = f->p;
+	size_t slow = p->n_columns - p->n_now - p->n_past;
+
+	f->q = p->n_now + (f->o->history ? p->n_past : 0) + (f->o->slow ? slow : 0);
+	f->x = calloc(f->n * f->q + 1, sizeof(float));
+	f->y = calloc(f->n + 1, sizeof(float));
+	f->weight = calloc(f->n + 1, sizeof(float));
+	f->log_residual = calloc(f->n + 1, sizeof(double));
+	f->b->columns = calloc(f->q + 1, sizeof(*f->b->columns));
+	if (!f->x || !f->y || !f->weight || !f->log_residual || !f->b->columns)
+		return err_nomem(e);
+	f->b->n_columns = f->q;
+	for (size_t k = 0; k < f->q; k++)
+		f->b->columns[k] = p->columns[column_of(f, k)];
+	for (size_t i = 0; i < f->n; i++) {
+		size_t row = f->rows[i];
+
+		for (size_t k = 0; k < f->q; k++)
+			f->x[i * f->q + k] = (float)p->c[row * p->n_columns + column_of(f, k)];
+		f->y[i] = (float)p->y[row];
+		f->y_max = fmax(f->y_max, p->y[row]);
+	}
+	return 0;
+}
+
+static void release(struct fit *f)
+{
+	free(f->x);
+	free(f->y);
+	free(f->weight);
+	free(f->log_residual);
+}
+
+static int fit_physics(struct fit *f, struct err *e)
+{
+	struct physics_rows rows = {
+		.d = f->p->d, .x = f->p->x, .y = f->p->y, .rows = f->rows, .n = f->n};
+	int r = physics_fit(&rows, f->p->tier, false, &f->b->physics, e);
+
+	if (r == 0 && f->o->history)
+		r = physics_fit(&rows, f->p->tier, true, &f->b->delta, e);
+	return r;
+}
+
+/* What physics leaves over, in logarithms, held within its own 2 % and 98 % quantiles. */
+static int log_residuals(struct fit *f, struct err *e)
+{
+	autofree double *sorted = calloc(f->n + 1, sizeof(double));
+	double floor_w = fmax(LOG_FLOOR * f->y_max, 1e-6);
+
+	if (!sorted)
+		return err_nomem(e);
+	for (size_t i = 0; i < f->n; i++) {
+		const double *x = f->p->x + f->rows[i] * f->p->d->p;
+		double p = fmax(physics_watts(&f->b->physics, x), 1e-9);
+
+		f->log_residual[i] = sorted[i] = log(fmax(f->y[i], floor_w) / p);
+		f->weight[i] = (float)sqrt(fmax(f->y[i], floor_w));
+	}
+	f->b->log_low = fmax(fmin(quantile_of(sorted, f->n, LOG_TAIL), 0), -LOG_MOST);
+	f->b->log_high = fmin(fmax(quantile_of(sorted, f->n, 1 - LOG_TAIL), 0), LOG_MOST);
+	for (size_t i = 0; i < f->n; i++)
+		f->log_residual[i] = fmin(fmax(f->log_residual[i], f->b->log_low), f->b->log_high);
+	return 0;
+}
+
+static unsigned scaled(double n, double size)
+{
+	double k = ceil(n * size);
+
+	return k < 4 ? 4 : (unsigned)k;
+}
+
+/* Forest, boosted trees, and boosted log residuals. */
+static int fit_trees(struct fit *f, double *gain, struct err *e)
+{
+	struct boost_data d = {.n = f->n, .q = f->q, .x = f->x, .y = f->y};
+	bool light = f->o->light;
+	double size = light ? 1 : f->o->size, leaf = fmax(3, (double)f->n / 250);
+	const struct boost_options forest = {.forest = true,
+					     .n_trees = scaled(40, size),
+					     .depth = 12,
+					     .min_child_weight = leaf,
+					     .row_share = 0.63,
+					     .column_share = 0.4,
+					     .seed = f->o->seed};
+	struct boost_options boosted = {.n_trees = light ? 100 : scaled(160, size),
+					.depth = 5,
+					.rate = light ? 0.1 : fmin(0.07 / size, 0.2),
+					.min_child_weight = 2,
+					.lambda = 2,
+					.row_share = 0.8,
+					.column_share = 0.8,
+					.seed = f->o->seed};
+	autofree float *logs = calloc(f->n + 1, sizeof(float));
+	int r = logs ? boost_fit(&d, &forest, &f->b->forest, NULL, e) : err_nomem(e);
+
+	if (r == 0)
+		r = boost_fit(&d, &boosted, &f->b->gbdt, gain, e);
+	for (size_t i = 0; r == 0 && i < f->n; i++)
+		logs[i] = (float)f->log_residual[i];
+	d.y = logs;
+	d.weight = f->weight;
+	boosted.depth = 4;
+	boosted.min_child_weight = 2 * sqrt(f->y_max);
+	return r == 0 ? boost_fit(&d, &boosted, &f->b->boosted, NULL, e) : r;
+}
+
+static int fit_kernel(struct fit *f, const double *gain, struct err *e)
+{
+	struct kernel_data k = {.n = f->n,
+				.q = f->q,
+				.q_now = f->p->n_now,
+				.x = f->x,
+				.gain = gain,
+				.target = f->log_residual,
+				.seed = f->o->seed};
+
+	return kernel_fit(&k, f->b, e);
+}
+
+int experts_fit(const struct pool *p, const size_t *rows, size_t n, const struct experts_options *o,
+		struct blend *ret, struct err *e)
+{
+	autofree size_t *kept = calloc(o->rows_max + 1, sizeof(*kept));
+	autofree double *gain = calloc(BLEND_COLUMNS_MAX, sizeof(*gain));
+	struct blend b = {.z_far = 1, .length = 1, .median = 1};
+	struct fit f = {.p = p, .o = o, .rows = kept, .b = &b};
+	int r;
+
+	if (!kept || !gain)
+		return err_nomem(e);
+	f.n = thin_rows(rows, n, o->rows_max, o->seed, kept);
+	r = f.n < 5 ? err_set(e, -ERR_DATA, "too few rows") : gather(&f, e);
+	if (r == 0)
+		r = fit_physics(&f, e);
+	if (r == 0)
+		r = log_residuals(&f, e);
+	if (r == 0)
+		r = fit_trees(&f, gain, e);
+	if (r == 0)
+		r = fit_kernel(&f, gain, e);
+	release(&f);
+	if (r < 0) {
+		blend_release(&b);
+		return r;
+	}
+	*ret = b;
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TRAIN_EXPERTS_H
+#define TRAIN_EXPERTS_H
+
+/*
+ * The experts of a blend, fitted on a choice of rows. What a blend holds and
+ * how it answers is in model/model.h; how experts are chosen and weighed is in
+ * blend.h.
+ */
+
+#include "model/model.h"
+#include "train/design.h"
+
+/*
+ * What experts are fitted on. Columns come in three blocks: what the features
+ * say now, their past, and slow levels (load averages, memory, processes),
+ * which transfer badly and are used only where they prove themselves.
+ */
+struct pool {
+	const struct design *d; /* borrowed */
+	const double *y;	/* label by row; NaN: none; borrowed */
+	size_t n_columns, n_now, n_past;
+	struct blend_column columns[BLEND_COLUMNS_MAX];
+	double *x; /* d->n x d->p: inputs, the median where one is missing */
+	double *c; /* d->n x n_columns */
+	enum tier tier;
+};
+
+/* NULL in *ret when the table has no usable column of that tier. */
+int pool_new(const struct design *d, const double *y, enum tier tier, struct pool **ret,
+	     struct err *e);
+void pool_free(struct pool *p);
+
+struct experts_options {
+	bool history, slow; /* which blocks of columns */
+	bool light;	    /* fewer trees, for cross-validation */
+	double size;	    /* 1: as many trees as are worth it; less: that share of them */
+	unsigned rows_max;
+	unsigned seed;
+};
+
+/*
+ * Fit every expert on rows[n]. The shares, the gate and the interval are left
+ * to the caller; all is 0 there but z_far, so that nothing divides by it.
+ */
+int experts_fit(const struct pool *p, const size_t *rows, size_t n, const struct experts_options *o,
+		struct blend *ret, struct err *e);
+
+/* n of rows[], evenly chosen; fewer when there are not as many. Returns how many. */
+size_t thin_rows(const size_t *rows, size_t n, size_t most, unsigned seed, size_t *ret_rows);
+
+#endif
