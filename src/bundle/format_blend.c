@@ -42,7 +42,6 @@ void format_write_blend(struct byte_writer *w, const struct blend *b)
 		put_f64(w, b->columns[j].soft);
 	}
 	format_write_physics(w, &b->physics);
-	format_write_physics(w, &b->delta);
 	put_f64(w, b->log_low);
 	put_f64(w, b->log_high);
 	write_points(w, &b->centres);
@@ -123,7 +122,6 @@ void format_read_blend(struct byte_reader *r, struct blend *b)
 {
 	read_columns(r, b);
 	format_read_physics(r, &b->physics);
-	format_read_physics(r, &b->delta);
 	b->log_low = get_f64(r);
 	b->log_high = get_f64(r);
 	read_points(r, &b->centres);

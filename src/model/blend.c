@@ -128,7 +128,6 @@ void blend_experts(const struct blend *b, const double *x, double ret_w[EXPERT_C
 		p * exp(clamp(trees_value(&b->boosted, columns), b->log_low, b->log_high));
 	ret_w[EXPERT_F] = trees_value(&b->forest, columns);
 	ret_w[EXPERT_G] = trees_value(&b->gbdt, columns);
-	ret_w[EXPERT_D] = b->delta.n ? physics_watts(&b->delta, x) : p;
 	*ret_z = distance_z(b, columns);
 }
 
@@ -242,8 +241,8 @@ bool blend_check(const struct blend *b, const struct model *m)
 			return false;
 	}
 	return check_columns(b, m) && physics_check(&b->physics, m) &&
-	       physics_check(&b->delta, m) && finite_in(b->log_low, -LOG_LIMIT, 0) &&
-	       finite_in(b->log_high, 0, LOG_LIMIT) && check_points(&b->centres, b->n_columns) &&
+	       finite_in(b->log_low, -LOG_LIMIT, 0) && finite_in(b->log_high, 0, LOG_LIMIT) &&
+	       check_points(&b->centres, b->n_columns) &&
 	       check_points(&b->reference, b->n_columns) && b->reference.n >= NEAREST &&
 	       finite_in(b->length, 1e-9, 1e9) && finite_in(b->median, 1e-9, 1e9) &&
 	       check_trees(&b->boosted, b->n_columns) && check_trees(&b->forest, b->n_columns) &&
@@ -268,7 +267,6 @@ void blend_release(struct blend *b)
 {
 	free(b->columns);
 	free(b->physics.terms);
-	free(b->delta.terms);
 	points_release(&b->centres);
 	points_release(&b->reference);
 	free(b->alpha);

@@ -100,9 +100,9 @@ struct physics {
  *
  * Columns are what trees and distances see: an input, or a ratio of two.
  * Experts: physics P; P x exp(kernel regression of log residuals) K; P x exp(boosted
- * trees on log residuals) H; random forest F; boosted trees G; physics with
- * history D. Log residuals are held within what training supports, so K and H
- * cannot leave P by more than that; with distance K returns to P by itself.
+ * trees on log residuals) H; random forest F; boosted trees G. Log residuals are held within what
+ * training supports, so K and H cannot leave P by more than that; with distance K returns to P by
+ * itself.
  *
  *   near  = sum of share_k expert_k
  *   safe  = (1 - p) median(P, K, (F + G) / 2) + p P
@@ -146,18 +146,18 @@ struct points {
 
 #define SPACE_DIMS_MAX 16
 
-enum expert { EXPERT_P, EXPERT_K, EXPERT_H, EXPERT_F, EXPERT_G, EXPERT_D, EXPERT_COUNT };
+enum expert { EXPERT_P, EXPERT_K, EXPERT_H, EXPERT_F, EXPERT_G, EXPERT_COUNT };
 
 struct blend {
 	size_t n_columns;
 	struct blend_column *columns;
-	struct physics physics, delta; /* P and D; D has no terms without history */
-	double log_low, log_high;      /* of the residual, <= 0 <= */
-	struct points centres;	       /* of the kernel, Matern 3/2 */
-	double *alpha;		       /* by centre */
-	double length;		       /* > 0, of the kernel */
-	struct points reference;       /* training rows, thinned */
-	double median;		       /* > 0, distance between them */
+	struct physics physics;
+	double log_low, log_high; /* of the residual, <= 0 <= */
+	struct points centres;	  /* of the kernel, Matern 3/2 */
+	double *alpha;		  /* by centre */
+	double length;		  /* > 0, of the kernel */
+	struct points reference;  /* training rows, thinned */
+	double median;		  /* > 0, distance between them */
 	struct trees boosted, forest, gbdt;
 	double share[EXPERT_COUNT];  /* >= 0 */
 	double z_near, z_far;	     /* z_near < z_far */

@@ -251,11 +251,8 @@ static int fit_physics(struct fit *f, struct err *e)
 {
 	struct physics_rows rows = {
 		.d = f->p->d, .x = f->p->x, .y = f->p->y, .rows = f->rows, .n = f->n};
-	int r = physics_fit(&rows, f->p->tier, false, &f->b->physics, e);
 
-	if (r == 0 && f->o->history)
-		r = physics_fit(&rows, f->p->tier, true, &f->b->delta, e);
-	return r;
+	return physics_fit(&rows, f->p->tier, f->o->delta, &f->b->physics, e);
 }
 
 /* What physics leaves over, in logarithms, held within its own 2 % and 98 % quantiles. */

@@ -33,6 +33,7 @@ void pool_free(struct pool *p);
 
 struct experts_options {
 	bool history, slow; /* which blocks of columns */
+	bool delta;	    /* physics uses the past too */
 	bool light;	    /* fewer trees, for cross-validation */
 	double size;	    /* 1: as many trees as are worth it; less: that share of them */
 	unsigned rows_max;

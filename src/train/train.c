@@ -365,7 +365,6 @@ static void move_terms(struct physics *p, const uint16_t *at)
 static void move_blend(struct blend *b, const uint16_t *at)
 {
 	move_terms(&b->physics, at);
-	move_terms(&b->delta, at);
 	for (size_t j = 0; j < b->n_columns; j++) {
 		b->columns[j].a = at[b->columns[j].a];
 		b->columns[j].b = b->columns[j].ratio ? at[b->columns[j].b] : 0;
