@@ -14,7 +14,9 @@
 #define LIGHT_ROWS   2000
 #define FULL_ROWS    5000
 #define HISTORY_GAIN 0.98
-#define SLOW_GAIN    0.98 /* median over folds */
+#define DELTA_GAIN   0.98
+#define DELTA_WORST  1.05
+#define SLOW_GAIN    0.98
 #define SLOW_WORST   1.10
 #define STACK_ROUNDS 6
 #define STACK_PULL   0.03
@@ -55,13 +57,11 @@ static unsigned near_types(const struct chooser *k)
 	return many_groups(k) ? BIT(FOLD_A) : BIT(FOLD_E);
 }
 
-static int run(const struct chooser *k, unsigned types, bool history, bool slow, struct scores *ret,
-	       struct err *e)
+static int run(const struct chooser *k, unsigned types, const struct experts_options *experts,
+	       struct scores *ret, struct err *e)
 {
-	struct score_options o = {.experts = k->experts, .types = types, .jobs = k->o->jobs};
+	struct score_options o = {.experts = *experts, .types = types, .jobs = k->o->jobs};
 
-	o.experts.history = history;
-	o.experts.slow = slow;
 	o.experts.light = true;
 	o.experts.rows_max = LIGHT_ROWS;
 	return scores_run(k->p, k->rows, k->n, &k->folds, &o, ret, e);
@@ -155,57 +155,71 @@ static const struct filter any_row = {ALL, -1, -INFINITY};
 
 /* ---- decisions ---- */
 
-static int decide_history(struct chooser *k, bool *ret, struct err *e)
+/*
+ * Whether experts with `with` beat those without on the folds of `types`: the
+ * median over folds of the ratio of errors below `gain`, the worst below `most`.
+ */
+static int compare(const struct chooser *k, const struct experts_options *with, unsigned types,
+		   answer_fn answer, double gain, double most, bool *ret, struct err *e)
 {
-	struct scores without = {.n = 0}, with = {.n = 0};
-	int r;
-
-	*ret = false;
-	if (!k->o->history || !k->p->n_past)
-		return 0;
-	r = run(k, near_types(k), false, false, &without, e);
-	if (r == 0)
-		r = run(k, near_types(k), true, false, &with, e);
-	if (r == 0)
-		*ret = error_of(&with, NULL, trees_of, any_row, NULL) <
-		       HISTORY_GAIN * error_of(&without, NULL, trees_of, any_row, NULL);
-	scores_release(&without);
-	scores_release(&with);
-	return r;
-}
-
-/* Slow levels must help on most folds and hurt on none. */
-static int decide_slow(struct chooser *k, bool history, bool *ret, struct err *e)
-{
-	bool has_slow = k->p->n_columns > k->p->n_now + k->p->n_past;
-	struct scores without = {.n = 0}, with = {.n = 0};
+	struct scores before = {.n = 0}, after = {.n = 0};
 	double ratios[SHIFT_FOLDS_MAX], worst = 0;
 	size_t n = 0;
-	int r;
+	int r = run(k, types, &k->experts, &before, e);
 
-	*ret = false;
-	if (!has_slow || k->folds.n_groups < GROUPS_FEW)
-		return 0;
-	r = run(k, BY_GROUP, history, false, &without, e);
 	if (r == 0)
-		r = run(k, BY_GROUP, history, true, &with, e);
+		r = run(k, types, with, &after, e);
 	for (size_t fold = 0; r == 0 && fold < k->folds.n; fold++) {
-		struct filter f = {BY_GROUP, (long)fold, -INFINITY};
-		double ratio = error_of(&with, NULL, boosted_of, f, NULL) /
-			       error_of(&without, NULL, boosted_of, f, NULL);
+		struct filter f = {types, (long)fold, -INFINITY};
+		double ratio = error_of(&after, NULL, answer, f, NULL) /
+			       error_of(&before, NULL, answer, f, NULL);
 
 		if (!isfinite(ratio))
 			continue;
 		ratios[n++] = ratio;
 		worst = fmax(worst, ratio);
 	}
-	*ret = r == 0 && n && worst < SLOW_WORST && quantile_of(ratios, n, 0.5) < SLOW_GAIN;
-	scores_release(&without);
-	scores_release(&with);
+	*ret = r == 0 && n && worst < most && quantile_of(ratios, n, 0.5) < gain;
+	scores_release(&before);
+	scores_release(&after);
 	return r;
 }
 
-/* The stack's least squares: rows, then sum = 1, then a pull towards equal shares. */
+/* Which columns, and whether physics sees the past: each only where it proves itself. */
+static int decide_columns(struct chooser *k, struct err *e)
+{
+	bool has_slow = k->p->n_columns > k->p->n_now + k->p->n_past, good;
+	unsigned types = k->folds.n_groups >= GROUPS_FEW ? BY_GROUP : near_types(k);
+	struct experts_options with = k->experts;
+	int r = 0;
+
+	if (k->o->history && k->p->n_past) {
+		with.history = true;
+		r = compare(k, &with, near_types(k), trees_of, HISTORY_GAIN, INFINITY, &good, e);
+		if (r == 0)
+			k->experts.history = good;
+	}
+	if (r == 0 && k->experts.history) {
+		with = k->experts;
+		with.delta = true;
+		r = compare(k, &with, types, physics_of, DELTA_GAIN, DELTA_WORST, &good, e);
+		if (r == 0)
+			k->experts.delta = good;
+	}
+	if (r == 0 && has_slow && k->folds.n_groups >= GROUPS_FEW) {
+		with = k->experts;
+		with.slow = true;
+		r = compare(k, &with, BY_GROUP, boosted_of, SLOW_GAIN, SLOW_WORST, &good, e);
+		if (r == 0)
+			k->experts.slow = good;
+	}
+	return r;
+}
+
+/*
+ * The stack's least squares: rows, then sum = 1, then a pull towards equal
+ * shares, as strong as a share of what the experts disagree about.
+ */
 struct stack {
 	size_t n, q;
 	double *b, *y, *weight;
@@ -222,19 +236,26 @@ static void stack_release(struct stack *s)
 
 static void stack_weigh(struct stack *s, const double *share, const double *row_share, size_t rows)
 {
-	double diagonal = 0;
+	double total = 0, spread = 0;
 
 	for (size_t i = 0; i < rows; i++) {
-		double residual = -s->y[i];
+		const double *b = s->b + i * s->q;
+		double residual = -s->y[i], mean = 0, square = 0, weight;
 
+		for (size_t j = 0; j < s->q; j++) {
+			residual += share[j] * b[j];
+			mean += b[j] / (double)s->q;
+		}
 		for (size_t j = 0; j < s->q; j++)
-			residual += share[j] * s->b[i * s->q + j];
-		s->weight[i] = sqrt(row_share[i] / fmax(fabs(residual), RESIDUAL_MIN));
-		diagonal += s->weight[i] * s->weight[i];
+			square += (b[j] - mean) * (b[j] - mean) / (double)s->q;
+		weight = row_share[i] / fmax(fabs(residual), RESIDUAL_MIN);
+		s->weight[i] = sqrt(weight);
+		total += weight;
+		spread += weight * square;
 	}
-	s->weight[rows] = 1e2 * sqrt(diagonal);
+	s->weight[rows] = 1e2 * sqrt(total);
 	for (size_t j = 0; j < s->q; j++)
-		s->weight[rows + 1 + j] = sqrt(STACK_PULL * diagonal);
+		s->weight[rows + 1 + j] = sqrt(STACK_PULL * spread);
 }
 
 static int stack_solve(struct stack *s, double *share, struct err *e)
@@ -282,11 +303,11 @@ static size_t stack_fill(const struct scores *sc, unsigned types, struct stack *
 }
 
 /* Convex shares that predict left-out rows best in relative absolute error. */
-static int decide_shares(struct chooser *k, bool history, struct err *e)
+static int decide_shares(struct chooser *k, struct err *e)
 {
 	const struct scores *sc = &k->scores;
 	unsigned types = (many_groups(k) ? BIT(FOLD_A) : BIT(FOLD_D)) | BIT(FOLD_E);
-	size_t q = history ? EXPERT_COUNT : EXPERT_COUNT - 1, rows, room = sc->n + EXPERT_COUNT + 2;
+	size_t q = EXPERT_COUNT, rows, room = sc->n + EXPERT_COUNT + 2;
 	struct stack s = {.q = q};
 	autofree double *row_share = calloc(room, sizeof(double));
 	double share[EXPERT_COUNT] = {0}, sum = 0;
@@ -512,7 +533,6 @@ static int make_model(struct chooser *k, struct blend *b, struct model *m, struc
 			use_input(m, d, b->columns[j].b);
 	}
 	use_terms(m, d, &b->physics);
-	use_terms(m, d, &b->delta);
 	for (size_t i = 0; i < k->n; i++)
 		y_max = fmax(y_max, k->p->y[k->rows[i]]);
 	m->family = FAMILY_BLEND;
@@ -586,15 +606,11 @@ static size_t blend_bytes(const struct blend *b)
 }
 
 /* On all rows, with as many trees as there is room for. */
-static int fit_within(const struct chooser *k, bool history, bool slow, struct blend *ret,
-		      struct err *e)
+static int fit_within(const struct chooser *k, struct blend *ret, struct err *e)
 {
 	struct experts_options o = k->experts;
 
-	o.history = history;
-	o.slow = slow;
 	o.rows_max = FULL_ROWS;
-	o.size = 1;
 	for (;;) {
 		int r = experts_fit(k->p, k->rows, k->n, &o, ret, e);
 		size_t bytes;
@@ -612,26 +628,23 @@ static int fit_within(const struct chooser *k, bool history, bool slow, struct b
 static int choose_and_fit(struct chooser *k, struct blend_fit *f, struct err *e)
 {
 	struct blend b = {.n_columns = 0};
-	bool history;
-	int r = decide_history(k, &history, e);
+	int r = decide_columns(k, e);
 
 	if (r == 0)
-		r = decide_slow(k, history, &f->slow, e);
+		r = run(k, ALL, &k->experts, &k->scores, e);
 	if (r == 0)
-		r = run(k, ALL, history, f->slow, &k->scores, e);
-	if (r == 0)
-		r = decide_shares(k, history, e);
+		r = decide_shares(k, e);
 	if (r < 0)
 		return r;
 	decide_gate(k);
-	r = fit_within(k, history, f->slow, &b, e);
+	r = fit_within(k, &b, e);
 	if (r == 0)
 		r = make_model(k, &b, &f->model, e);
 	if (r < 0) {
 		blend_release(&b);
 		return r;
 	}
-	f->model.history = history;
+	f->model.history = k->experts.history;
 	f->model.rows = k->n;
 	f->model.groups = (uint32_t)k->folds.n_groups;
 	r = keep_predictions(k, f, e);

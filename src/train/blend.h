@@ -25,7 +25,6 @@ struct blend_fit {
 	double *predicted_w; /* by row: mean of the folds that left it out; NaN where none */
 	double wmape;	     /* over A folds (E with one group) */
 	size_t rows;
-	bool slow; /* slow levels proved themselves */
 };
 
 /*
