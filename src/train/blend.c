@@ -151,8 +151,6 @@ static double error_of(const struct scores *s, const struct blend *b, answer_fn 
 	return types ? total / (double)types : NAN;
 }
 
-static const struct filter any_row = {ALL, -1, -INFINITY};
-
 /* ---- decisions ---- */
 
 /*
@@ -569,7 +567,7 @@ static int keep_predictions(const struct chooser *k, struct blend_fit *f, struct
 		f->rows++;
 	}
 	for (size_t i = 0; i < d->n; i++)
-		f->predicted_w[i] = count[i] ? f->predicted_w[i] / count[i] : NAN;
+		f->predicted_w[i] = count[i] > 0 ? f->predicted_w[i] / count[i] : NAN;
 	f->wmape = error / truth;
 	f->model.mae_w = f->rows ? error / (double)f->rows : NAN;
 	f->model.wmape = f->wmape;

@@ -6,7 +6,7 @@
 #include "model/estimate.h"
 #include "sets.h"
 
-static double z; /* a blend's distance; these models have none */
+static double no_z; /* a blend's distance; these models have none */
 
 static const struct estimate_options plain = ESTIMATE_OPTIONS_INIT;
 
@@ -16,7 +16,7 @@ static void physics_adds_its_terms(void **state)
 	const double x[SET_INPUTS] = {5, 0, 2, 0};
 
 	(void)state;
-	assert_close(model_watts(&m, x, &z), 2 + 3 * 5 + 0.5 * (4 - 2), 1e-12);
+	assert_close(model_watts(&m, x, &no_z), 2 + 3 * 5 + 0.5 * (4 - 2), 1e-12);
 	model_release(&m);
 }
 
@@ -28,7 +28,7 @@ static void history_terms_vanish_in_the_steady_state(void **state)
 	for (double u = 0; u < 8; u += 0.5) {
 		const double x[SET_INPUTS] = {u, 0, u, 0};
 
-		assert_close(model_watts(&m, x, &z), 2 + 3 * u, 1e-12);
+		assert_close(model_watts(&m, x, &no_z), 2 + 3 * u, 1e-12);
 	}
 	model_release(&m);
 }
@@ -36,9 +36,10 @@ static void history_terms_vanish_in_the_steady_state(void **state)
 static void every_term_is_what_the_header_says(void **state)
 {
 	const double x[2] = {9, 5}, negative[2] = {-9, -5};
-	static const double values[] = {1, 9, 3, 81, 729, 4, 45, 4 - 4};
+	static const double values[] = {1, 9, 3, 81, 729, 4, 45, 4 - 4, 9 * 25, 81 / 5.0};
 
 	(void)state;
+	assert_int_equal(array_size(values), TERM_KIND_COUNT);
 	for (int k = 0; k < TERM_KIND_COUNT; k++) {
 		struct physics_term t = {(enum term_kind)k, 0, 1, 4, 1e6, 1};
 
@@ -55,11 +56,11 @@ static void linear_is_held_within_its_training_range(void **state)
 	double x[SET_INPUTS] = {3, 0, 0, 100};
 
 	(void)state;
-	assert_close(model_watts(&m, x, &z), 10, 1e-12);
+	assert_close(model_watts(&m, x, &no_z), 10, 1e-12);
 	x[0] = 1e9; /* counts as 8 + 8 */
-	assert_close(model_watts(&m, x, &z), 10 + 4 * (16 - 3) / 2.0, 1e-12);
+	assert_close(model_watts(&m, x, &no_z), 10 + 4 * (16 - 3) / 2.0, 1e-12);
 	x[0] = -1e9;
-	assert_close(model_watts(&m, x, &z), 0, 0);
+	assert_close(model_watts(&m, x, &no_z), 0, 0);
 	model_release(&m);
 }
 
@@ -69,7 +70,7 @@ static void watts_stay_between_zero_and_the_maximum(void **state)
 	const double x[SET_INPUTS] = {1e300, 0, -1e300, 0};
 
 	(void)state;
-	assert_true(model_watts(&m, x, &z) >= 0 && model_watts(&m, x, &z) <= m.max_w);
+	assert_true(model_watts(&m, x, &no_z) >= 0 && model_watts(&m, x, &no_z) <= m.max_w);
 	model_release(&m);
 }
 
