@@ -2,7 +2,11 @@
 #ifndef SETS_H
 #define SETS_H
 
-/* A small but complete model set for tests: two zones, both families, history. */
+/*
+ * Small but complete model sets for tests: some_set() has two zones, linear and
+ * physics, history; blend_set() has a blend, whose numbers
+ * tests/golden/blend.py works out apart.
+ */
 #include "model/model.h"
 
 #define SET_INPUTS 4
@@ -114,6 +118,95 @@ static inline struct model_set *some_set(void)
 	s->zones[ZONE_CORE].models[0] = last_model();
 	s->card = calloc(1, 32);
 	strcpy(s->card, "{\"data\":{\"rows\":100}}");
+	return s;
+}
+
+#define BLEND_POINTS 12
+
+/* BLEND_POINTS points of 2 coordinates, from small whole numbers. */
+static inline struct points some_points(unsigned salt)
+{
+	static const struct space_dim dims[] = {{0, 1.5, 0.75, 0.9}, {1, 3, 2, 0.4}};
+	struct points p = {.n = BLEND_POINTS, .n_dims = 2};
+
+	p.dims = calloc(2, sizeof(*p.dims));
+	memcpy(p.dims, dims, sizeof(dims));
+	p.at = calloc(p.n * 2, sizeof(*p.at));
+	for (unsigned i = 0; i < 2 * BLEND_POINTS; i++)
+		p.at[i] = (float)((i * 7 + salt) % 13) / 4 - 1.5f;
+	return p;
+}
+
+/* Two trees on columns 0 and 2, leaves scaled by `scale`. */
+static inline struct trees some_trees(float base, float scale)
+{
+	const struct tree_node nodes[] = {
+		{2.5f, 0, 1},
+		{-1.25f * scale, TREE_LEAF, 0},
+		{4.5f, 2, 3},
+		{0.5f * scale, TREE_LEAF, 0},
+		{2.25f * scale, TREE_LEAF, 0},
+		{3, 2, 1},
+		{-0.125f * scale, TREE_LEAF, 0},
+		{1.0f / 3 * scale, TREE_LEAF, 0},
+	};
+	struct trees t = {.base = base, .n = 2, .n_nodes = 8};
+
+	t.first = calloc(2, sizeof(*t.first));
+	t.first[1] = 5;
+	t.nodes = calloc(8, sizeof(*t.nodes));
+	memcpy(t.nodes, nodes, sizeof(nodes));
+	return t;
+}
+
+/* Columns: busy vCPUs, context switches per busy vCPU, busy vCPUs 3 s ago. */
+static inline struct model blend_model(void)
+{
+	static const uint16_t inputs[] = {0, 2, 3};
+	static const struct blend_column columns[] = {
+		{0, 0, false, 1}, {3, 0, true, 0.5}, {2, 0, false, 1}};
+	static const double share[EXPERT_COUNT] = {0.1, 0.2, 0.3, 0.25, 0.15};
+	struct model m = history_model();
+	struct blend b = {.n_columns = 3, .physics = m.physics};
+
+	free(m.used);
+	m.family = FAMILY_BLEND;
+	m.n_used = 3;
+	m.used = used_of(3, inputs, 8);
+	m.used[2].high = 200;
+	b.columns = calloc(3, sizeof(*b.columns));
+	memcpy(b.columns, columns, sizeof(columns));
+	b.log_low = -0.3;
+	b.log_high = 0.4;
+	b.centres = some_points(0);
+	b.alpha = calloc(BLEND_POINTS, sizeof(*b.alpha));
+	for (int i = 0; i < BLEND_POINTS; i++)
+		b.alpha[i] = (i * 5 % 9 - 4) / 10.0;
+	b.length = 0.8;
+	b.reference = some_points(3);
+	b.median = 1.1;
+	b.boosted = some_trees(0.05f, 0.1f);
+	b.forest = some_trees(12, 4);
+	b.gbdt = some_trees(11, 5);
+	memcpy(b.share, share, sizeof(share));
+	b.z_near = -2;
+	b.z_far = 0.5;
+	b.trust = 0.25;
+	b.physics_share = 0.6;
+	m.blend = b;
+	m.interval.by_distance = true;
+	m.interval.upto[0] = -1;
+	m.interval.upto[1] = 1;
+	return m;
+}
+
+static inline struct model_set *blend_set(void)
+{
+	struct model_set *s = some_set();
+
+	model_release(&s->zones[ZONE_PACKAGE].models[1]);
+	s->zones[ZONE_PACKAGE].models[1] = s->zones[ZONE_PACKAGE].models[0];
+	s->zones[ZONE_PACKAGE].models[0] = blend_model();
 	return s;
 }
 

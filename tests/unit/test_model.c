@@ -50,6 +50,50 @@ static void every_term_is_what_the_header_says(void **state)
 	}
 }
 
+/* Inputs, experts, z, watts: from tests/golden/blend.py. */
+static const struct {
+	double x[SET_INPUTS], w[EXPERT_COUNT], z, watts;
+} blend_golden[] = {
+#include "../golden/blend.inc"
+};
+
+static void a_blend_is_what_the_header_says(void **state)
+{
+	struct model m = blend_model();
+
+	(void)state;
+	for (size_t i = 0; i < array_size(blend_golden); i++) {
+		double w[EXPERT_COUNT], z;
+
+		blend_experts(&m.blend, blend_golden[i].x, w, &z);
+		for (int k = 0; k < EXPERT_COUNT; k++)
+			assert_close(w[k], blend_golden[i].w[k], 1e-5);
+		assert_true(fabs(z - blend_golden[i].z) < 1e-5);
+		assert_close(model_watts(&m, blend_golden[i].x, &z), blend_golden[i].watts, 1e-5);
+	}
+	model_release(&m);
+}
+
+static void far_away_a_blend_hands_over_to_the_safe_answer(void **state)
+{
+	struct model m = blend_model();
+	const double x[SET_INPUTS] = {400, 1, 400, 9};
+	double w[EXPERT_COUNT], z, near, safe;
+
+	(void)state;
+	blend_experts(&m.blend, x, w, &z);
+	near = blend_near(&m.blend, w);
+	safe = blend_safe(&m.blend, w);
+	assert_true(z > m.blend.z_far);
+	assert_close(blend_combine(&m.blend, w, z), near + 0.75 * (safe - near), 1e-12);
+	m.blend.trust = 1;
+	assert_close(blend_combine(&m.blend, w, z), near, 0);
+	m.blend.trust = 0;
+	assert_close(blend_combine(&m.blend, w, z), safe, 1e-12);
+	assert_true(model_distance(&m, x, z) > 1);
+	model_release(&m);
+}
+
 static void linear_is_held_within_its_training_range(void **state)
 {
 	struct model m = linear_model();
@@ -219,6 +263,8 @@ int main(void)
 		cmocka_unit_test(physics_adds_its_terms),
 		cmocka_unit_test(history_terms_vanish_in_the_steady_state),
 		cmocka_unit_test(every_term_is_what_the_header_says),
+		cmocka_unit_test(a_blend_is_what_the_header_says),
+		cmocka_unit_test(far_away_a_blend_hands_over_to_the_safe_answer),
 		cmocka_unit_test(linear_is_held_within_its_training_range),
 		cmocka_unit_test(watts_stay_between_zero_and_the_maximum),
 		cmocka_unit_test(distance_counts_widths_outside_the_training_range),
