@@ -39,6 +39,9 @@ fuzz: ## every fuzzer for FUZZ_SECONDS (default 5)
 cover: ## line coverage of src/ by the units, as a table
 	@tools/test cover
 
+man: all ## docs/man from the help texts
+	@tools/man
+
 fmt:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
@@ -48,4 +51,4 @@ clean:
 help:
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-.PHONY: all run demo test bench lint san valgrind fuzz cover fmt clean help
+.PHONY: all man run demo test bench lint san valgrind fuzz cover fmt clean help
