@@ -60,18 +60,31 @@ class Fold:
         self.train, self.test, self.flags = train, test, list(flags)
 
 
+def spread(sizes, n):
+    """Groups to n folds of about as many rows: the largest first, always to the smallest fold."""
+    load, fold = [0] * n, {}
+    for name in sorted(sizes, key=lambda g: (-sizes[g], g)):
+        k = load.index(min(load))
+        fold[name], load[k] = k, load[k] + sizes[name]
+    return fold
+
+
 def by_files(files, n, flags=()):
     """n folds of whole files; every file is left out once."""
+    fold = spread({f: os.path.getsize(f) for f in files}, n)
     for k in range(n):
-        yield Fold([f for i, f in enumerate(files) if i % n != k], [f for i, f in enumerate(files) if i % n == k], flags)
+        yield Fold([f for f in files if fold[f] != k], [f for f in files if fold[f] == k], flags)
 
 
 def by_value(rows, key, n, name, flags, folder):
     """Folds of one file by the value of key(row); n None: one fold a value."""
-    values = sorted({key(r) for r in rows})
-    n = n or len(values)
+    sizes = {}
+    for r in rows:
+        sizes[key(r)] = sizes.get(key(r), 0) + 1
+    n = n or len(sizes)
+    fold = spread(sizes, n)
     for k in range(n):
-        out = {v for i, v in enumerate(values) if i % n == k}
+        out = {v for v in sizes if fold[v] == k}
         parts = []
         for part, keep in (("train", lambda r: key(r) not in out), ("test", lambda r: key(r) in out)):
             path = os.path.join(folder, f"{name}-{k}-{part}.csv")
@@ -85,9 +98,9 @@ def protocols(data, folder):
         return sorted(glob.glob(os.path.join(data, name, pattern)))
 
     if files("metalci"):
-        yield "metalci", ["package", "core", "dram"], by_files(files("metalci"), 3, ["--window", "20"]), []
+        yield "metalci", ["package", "core", "dram"], by_files(files("metalci"), 5), []
     if files("web8"):
-        yield "web8", ["package", "core", "dram"], by_files(files("web8"), 3), ["--scope", "node_total"]
+        yield "web8", ["package", "core", "dram"], by_files(files("web8"), 5), ["--scope", "node_total"]
     node = ["--scope", "node_total"]
     for path in files("nx12"):
         rows = read(path)
@@ -95,8 +108,8 @@ def protocols(data, folder):
         times = sorted(float(r["time_s"]) for r in rows)
         cut = times[int(len(times) * 0.7)]
         zones = ["package", "dram", "platform"]
-        yield "nx12", zones, by_value(rows, lambda r: int(r["block"]), 3, "nx12", block, folder), node
-        yield "nx12 stressor", zones[:2], by_value(rows, lambda r: int(r["block"]) // 18, 3, "nx12s", block, folder), node
+        yield "nx12", zones, by_value(rows, lambda r: int(r["block"]), 5, "nx12", block, folder), node
+        yield "nx12 stressor", zones[:2], by_value(rows, lambda r: int(r["block"]) // 18, None, "nx12s", block, folder), node
         tail = list(by_value(rows, lambda r: float(r["time_s"]) >= cut, None, "nx12t", block, folder))
         yield "nx12 tail", zones[:2], tail[1:], node
     if files("haswell"):
@@ -109,7 +122,7 @@ def protocols(data, folder):
             part = [r for r in rows if r["config"] == config]
             if len({r["family"] for r in part}) < 3:
                 continue  # a handful of rows of one family says nothing about others
-            folds += by_value(part, lambda r: r["family"], 3, "languages-" + config, flags, folder)
+            folds += by_value(part, lambda r: r["family"], 5, "languages-" + config, flags, folder)
         yield "languages", ["package", "dram"], folds, node
     if files("ec2metal"):
         yield "ec2metal", ["package", "dram"], by_files(files("ec2metal"), 4, ["--unordered"]), node

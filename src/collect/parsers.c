@@ -54,6 +54,20 @@ static bool parse_cpu(const char *p, struct sample *s)
 	return s->online[cpu];
 }
 
+/* softirq: total, HI, TIMER, NET_TX, NET_RX, BLOCK, ... */
+static void parse_softirqs(const char *p, struct sample *s)
+{
+	uint64_t skipped;
+
+	for (int k = 0; k < 3; k++) {
+		if (!scan_u64(&p, &skipped))
+			return;
+	}
+	if (!scan_u64(&p, &s->softirq_net_tx) || !scan_u64(&p, &s->softirq_net_rx))
+		return;
+	scan_u64(&p, &s->softirq_block);
+}
+
 static void parse_named(const char *p, struct sample *s)
 {
 	const struct {
@@ -67,6 +81,10 @@ static void parse_named(const char *p, struct sample *s)
 		{"procs_blocked ", &s->procs_blocked},
 	};
 
+	if (skip_word(&p, "softirq ")) {
+		parse_softirqs(p, s);
+		return;
+	}
 	for (size_t i = 0; i < array_size(fields); i++) {
 		if (skip_word(&p, fields[i].name)) {
 			scan_u64(&p, fields[i].value);
@@ -81,6 +99,7 @@ bool stat_parse(const char *text, struct sample *s)
 
 	s->n_online = 0;
 	s->context_switches = s->interrupts = s->forks = UINT64_MAX;
+	s->softirq_net_rx = s->softirq_net_tx = s->softirq_block = UINT64_MAX;
 	s->procs_running = s->procs_blocked = UINT64_MAX;
 	if (s->cpus_cap)
 		memset(s->online, 0, s->cpus_cap);

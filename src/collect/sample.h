@@ -75,6 +75,7 @@ struct sample {
 	unsigned cpus_cap;	/* lines of CPUs beyond it are counted, not stored */
 	unsigned n_online;	/* lines "cpuN" */
 	uint64_t context_switches, interrupts, forks;
+	uint64_t softirq_net_rx, softirq_net_tx, softirq_block;
 	uint64_t procs_running, procs_blocked;
 
 	/* meminfo, KiB */

@@ -14,8 +14,8 @@
  *           LEVEL   state at the sample; the last one in a window counts
  *           SLOW    a LEVEL that says more about the machine's history than
  *                   about power now (load averages, memory level, process
- *                   counts): measured not to transfer, offered to no model
- *                   by default
+ *                   counts): transfers badly, so used only where left-out
+ *                   rows show that it helps
  *           DERIVED computed from other columns where those are present
  */
 #define FEATURE_CATALOGUE(X)                                                                       \
@@ -39,6 +39,12 @@
 	  "mean frequency the kernel reports over CPUs")                                           \
 	X(CONTEXT_SWITCH_RATE, "context_switch_rate", "1/s", "stat", OS, RATE, "context switches") \
 	X(INTERRUPT_RATE, "interrupt_rate", "1/s", "stat", OS, RATE, "interrupts serviced")        \
+	X(IRQ_NET_RX_RATE, "irq_net_rx_rate", "1/s", "stat", OS, RATE,                             \
+	  "soft interrupts for received packets")                                                  \
+	X(IRQ_NET_TX_RATE, "irq_net_tx_rate", "1/s", "stat", OS, RATE,                             \
+	  "soft interrupts for sent packets")                                                      \
+	X(IRQ_BLOCK_RATE, "irq_block_rate", "1/s", "stat", OS, RATE,                               \
+	  "soft interrupts of block devices")                                                      \
 	X(FORK_RATE, "fork_rate", "1/s", "stat", OS, RATE, "processes and threads created")        \
 	X(PROCS_RUNNING, "procs_running", "count", "stat", OS, SLOW, "runnable threads")           \
 	X(PROCS_BLOCKED, "procs_blocked", "count", "stat", OS, SLOW, "threads waiting for I/O")    \

@@ -133,6 +133,9 @@ static void stat_features(const struct sample *prev, const struct sample *cur, d
 	v[FEATURE_VCPUS] = cur->n_online;
 	v[FEATURE_CONTEXT_SWITCH_RATE] =
 		rate(prev->context_switches, cur->context_switches, seconds);
+	v[FEATURE_IRQ_NET_RX_RATE] = rate(prev->softirq_net_rx, cur->softirq_net_rx, seconds);
+	v[FEATURE_IRQ_NET_TX_RATE] = rate(prev->softirq_net_tx, cur->softirq_net_tx, seconds);
+	v[FEATURE_IRQ_BLOCK_RATE] = rate(prev->softirq_block, cur->softirq_block, seconds);
 	v[FEATURE_INTERRUPT_RATE] = rate(prev->interrupts, cur->interrupts, seconds);
 	v[FEATURE_FORK_RATE] = rate(prev->forks, cur->forks, seconds);
 	v[FEATURE_PROCS_RUNNING] = level(cur->procs_running);

@@ -79,6 +79,8 @@ static void add_ratios(struct chooser *k)
 	if (per >= 0) {
 		add_column(k, find_now(k, FEATURE_CACHE_MISSES_RATE), per);
 		add_column(k, find_now(k, FEATURE_CACHE_REFERENCES_RATE), per);
+		add_column(k, find_now(k, FEATURE_IRQ_NET_RX_RATE), per);
+		add_column(k, find_now(k, FEATURE_IRQ_NET_TX_RATE), per);
 	}
 	add_column(k, find_now(k, FEATURE_CPU_SYSTEM), find_now(k, FEATURE_CPU_UTILIZATION));
 }

@@ -104,6 +104,8 @@ static void add_counters(struct basis *b, int busy)
 		add(b, TERM_SQRT, now(b, counters[k]), -1, 0);
 	}
 	add(b, TERM_LINEAR, now(b, FEATURE_BRANCHES_RATE), -1, 0);
+	add(b, TERM_LINEAR, now(b, FEATURE_IRQ_NET_RX_RATE), -1, 0);
+	add(b, TERM_LINEAR, now(b, FEATURE_IRQ_NET_TX_RATE), -1, 0);
 	add(b, TERM_SQUARE, cycles, -1, 0);
 	if (busy >= 0) /* busy x clock^2, the clock being cycles per busy second */
 		add(b, TERM_OVER, cycles, busy, BUSY_FLOOR * largest(b, busy));

@@ -94,6 +94,12 @@ def expect(d):
     for column, word in (("context_switch_rate", "ctxt"), ("interrupt_rate", "intr"), ("fork_rate", "processes")):
         if word in named_b:
             e[column] = (named_b[word] - named_a[word]) / seconds
+    soft_a, soft_b = (re.search(r"^softirq (.*)", text(root, "proc/stat"), re.M) for root in (a, b))
+    if soft_b:
+        kinds = "total hi timer irq_net_tx irq_net_rx irq_block".split()
+        x, y = (dict(zip(kinds, map(int, s.group(1).split()))) for s in (soft_a, soft_b))
+        for kind in kinds[3:]:
+            e[kind + "_rate"] = (y[kind] - x[kind]) / seconds
     for word in ("procs_running", "procs_blocked"):
         if word in named_b:
             e[word] = named_b[word]

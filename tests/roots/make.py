@@ -30,7 +30,7 @@ def stat(cpus, c, old=False):
     lines.append(f"intr {c['intr']} 35 9 0 0 {c['intr'] // 3} 0 0 0 1 0 0 0 144 0 0 0")
     lines += [f"ctxt {c['ctxt']}", "btime 1700000000", f"processes {c['forks']}",
               f"procs_running {c['running']}", f"procs_blocked {c['blocked']}",
-              f"softirq {c['intr'] // 2} 0 {c['intr'] // 5} 7 311 902 0 17 4402 0 90"]
+              f"softirq {c['intr'] // 2} 0 {c['intr'] // 5} {c['intr'] // 9} {c['intr'] // 4} {c['ctxt'] // 8} 0 17 4402 0 90"]
     return "\n".join(lines) + "\n"
 
 

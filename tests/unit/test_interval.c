@@ -228,13 +228,15 @@ static void disturb(uint64_t *v)
 
 static void disturb_sample(void)
 {
-	uint64_t *counters[] = {&b.context_switches, &b.interrupts,	    &b.forks,
-				&b.procs_running,    &b.procs_blocked,	    &b.memory_available_kib,
-				&b.page_faults,	     &b.major_faults,	    &b.paged_in_kib,
-				&b.paged_out_kib,    &b.swapped_in,	    &b.swapped_out,
-				&b.disk_read_bytes,  &b.disk_written_bytes, &b.net_received_bytes,
-				&b.net_sent_bytes,   &b.psi_cpu_us,	    &b.psi_memory_us,
-				&b.psi_io_us,	     &b.scheduling_entities};
+	uint64_t *counters[] = {
+		&b.context_switches, &b.interrupts,	     &b.forks,
+		&b.procs_running,    &b.procs_blocked,	     &b.memory_available_kib,
+		&b.page_faults,	     &b.major_faults,	     &b.paged_in_kib,
+		&b.paged_out_kib,    &b.swapped_in,	     &b.swapped_out,
+		&b.disk_read_bytes,  &b.disk_written_bytes,  &b.net_received_bytes,
+		&b.net_sent_bytes,   &b.psi_cpu_us,	     &b.psi_memory_us,
+		&b.psi_io_us,	     &b.scheduling_entities, &b.softirq_net_rx,
+		&b.softirq_net_tx,   &b.softirq_block};
 
 	for (size_t i = 0; i < array_size(counters); i++)
 		disturb(counters[i]);
