@@ -133,7 +133,8 @@ double physics_term_value(const struct physics_term *t, const double *x)
 		v = a * fmax(x[t->b], 0) * fmax(x[t->b], 0);
 		break;
 	case TERM_OVER:
-		v = a * a / fmax(x[t->b], t->knot);
+		v = a / fmax(x[t->b], t->knot);
+		v *= v * fmax(x[t->b], 0);
 		break;
 	case TERM_KIND_COUNT:
 		break;

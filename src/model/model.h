@@ -52,7 +52,7 @@ struct linear {
 
 /*
  * A basis function of one or two inputs, which count as 0 when negative. All
- * but TERM_DELTA are >= 0, rise with their inputs and have coefficients >= 0,
+ * but TERM_DELTA are >= 0, rise with `a` and have coefficients >= 0,
  * so steady power never falls when a counter rises. TERM_DELTA compares now (a)
  * with the past (b): it vanishes in the steady state and may have either sign,
  * so labels that lead, lag or average are learned without bending the curve.
@@ -67,7 +67,7 @@ enum term_kind {
 	TERM_PRODUCT,  /* a b */
 	TERM_DELTA,    /* min(a, knot) - min(b, knot) */
 	TERM_PRODUCT2, /* a b^2 */
-	TERM_OVER,     /* a^2 / max(b, knot) */
+	TERM_OVER,     /* b (a / max(b, knot))^2 */
 	TERM_KIND_COUNT,
 };
 
