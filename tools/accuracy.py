@@ -117,12 +117,7 @@ def protocols(data, folder):
     for path in files("languages"):
         rows = read(path)
         flags = ["--unordered", "--group", "family"]
-        folds = []
-        for config in sorted({r["config"] for r in rows}):
-            part = [r for r in rows if r["config"] == config]
-            if len({r["family"] for r in part}) < 3:
-                continue  # a handful of rows of one family says nothing about others
-            folds += by_value(part, lambda r: r["family"], 5, "languages-" + config, flags, folder)
+        folds = by_value(rows, lambda r: r["family"], 5, "languages", flags, folder)
         yield "languages", ["package", "dram"], folds, node
     if files("ec2metal"):
         yield "ec2metal", ["package", "dram"], by_files(files("ec2metal"), 4, ["--unordered"]), node

@@ -57,8 +57,10 @@ void format_write_blend(struct byte_writer *w, const struct blend *b)
 		put_f64(w, b->share[k]);
 	put_f64(w, b->z_near);
 	put_f64(w, b->z_far);
+	put_f64(w, b->z_edge);
 	put_f64(w, b->trust);
 	put_f64(w, b->physics_share);
+	put_f64(w, b->caution);
 }
 
 static void read_columns(struct byte_reader *r, struct blend *b)
@@ -138,6 +140,8 @@ void format_read_blend(struct byte_reader *r, struct blend *b)
 		b->share[k] = get_f64(r);
 	b->z_near = get_f64(r);
 	b->z_far = get_f64(r);
+	b->z_edge = get_f64(r);
 	b->trust = get_f64(r);
 	b->physics_share = get_f64(r);
+	b->caution = get_f64(r);
 }

@@ -154,7 +154,8 @@ double blend_safe(const struct blend *b, const double w[EXPERT_COUNT])
 
 double blend_combine(const struct blend *b, const double w[EXPERT_COUNT], double z)
 {
-	double gate = (1 - b->trust) * clamp((z - b->z_near) / (b->z_far - b->z_near), 0, 1);
+	double far = clamp((z - b->z_near) / (b->z_far - b->z_near), 0, 1);
+	double gate = fmax((1 - b->trust) * far, b->caution);
 	double near = blend_near(b, w);
 
 	return near + gate * (blend_safe(b, w) - near);
@@ -248,7 +249,8 @@ bool blend_check(const struct blend *b, const struct model *m)
 	       check_trees(&b->boosted, b->n_columns) && check_trees(&b->forest, b->n_columns) &&
 	       check_trees(&b->gbdt, b->n_columns) && finite_in(b->z_near, -1e3, 1e3) &&
 	       finite_in(b->z_far, -1e3, 1e3) && b->z_near < b->z_far &&
-	       finite_in(b->trust, 0, 1) && finite_in(b->physics_share, 0, 1);
+	       finite_in(b->z_edge, -1e3, 1e3) && finite_in(b->trust, 0, 1) &&
+	       finite_in(b->physics_share, 0, 1) && finite_in(b->caution, 0, 1);
 }
 
 static void points_release(struct points *p)

@@ -91,22 +91,28 @@ static void shift(struct zone_estimate *z, double delta_w)
 	z->high_w = fmax(z->high_w, watts);
 }
 
+/* Up to a factor that all zones share. */
+static double variance_of(const struct zone_estimate *z)
+{
+	return (z->high_w - z->low_w) * (z->high_w - z->low_w);
+}
+
 void estimate_reconcile(struct estimate *e)
 {
 	static const enum zone parts[] = {ZONE_CORE, ZONE_UNCORE};
 	struct zone_estimate *package = &e->zone[ZONE_PACKAGE];
-	double sum = 0, width, excess;
+	double sum = 0, variance, excess;
 
 	if (!package->valid)
 		return;
-	width = package->high_w - package->low_w;
+	variance = variance_of(package);
 	for (size_t i = 0; i < 2; i++) {
 		const struct zone_estimate *z = &e->zone[parts[i]];
 
 		if (!z->valid)
 			continue;
 		sum += zone_watts(z);
-		width += z->high_w - z->low_w;
+		variance += variance_of(z);
 	}
 	excess = sum - zone_watts(package);
 	if (!(excess > 0))
@@ -115,7 +121,7 @@ void estimate_reconcile(struct estimate *e)
 		struct zone_estimate *z = &e->zone[parts[i]];
 
 		if (z->valid)
-			shift(z, width > 0 ? -excess * (z->high_w - z->low_w) / width : 0);
+			shift(z, variance > 0 ? -excess * variance_of(z) / variance : 0);
 	}
 	/* What is left, rounding and zones that hit 0 included, is the package's. */
 	sum = 0;

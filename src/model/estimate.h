@@ -83,7 +83,10 @@ static inline double zone_watts(const struct zone_estimate *z)
 void model_set_estimate(const struct model_set *s, const double *x,
 			const struct estimate_options *o, struct estimate *ret);
 
-/* core + uncore <= package; the change is shared in proportion to interval width. */
+/*
+ * core + uncore <= package. The change is shared in proportion to the square of
+ * the interval's width: the least squares projection when errors are independent.
+ */
 void estimate_reconcile(struct estimate *e);
 
 /* Set low, high and confidence of `z` from its watts, `half_w`, `scale_w` and distance. */

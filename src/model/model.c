@@ -175,7 +175,7 @@ double model_watts(const struct model *m, const double *x, double *ret_z)
 
 double model_distance(const struct model *m, const double *x, double z)
 {
-	double farthest = m->family == FAMILY_BLEND ? expm1(fmax(z - m->blend.z_far, 0)) : 0;
+	double farthest = m->family == FAMILY_BLEND ? expm1(fmax(z - m->blend.z_edge, 0)) : 0;
 
 	for (size_t i = 0; i < m->n_used; i++) {
 		const struct used_input *u = &m->used[i];

@@ -107,7 +107,8 @@ struct physics {
  *   near  = sum of share_k expert_k
  *   safe  = (1 - p) median(P, K, (F + G) / 2) + p P
  *   z     = log(1e-3 + rms distance to the 5 nearest reference points / median distance)
- *   watts = near + g (safe - near),  g = (1 - trust) clamp((z - z_near) / (z_far - z_near), 0, 1)
+ *   g     = max(caution, (1 - trust) clamp((z - z_near) / (z_far - z_near), 0, 1))
+ *   watts = near + g (safe - near)
  */
 struct blend_column {
 	uint16_t a, b; /* inputs; b only when `ratio` */
@@ -161,7 +162,9 @@ struct blend {
 	struct trees boosted, forest, gbdt;
 	double share[EXPERT_COUNT];  /* >= 0 */
 	double z_near, z_far;	     /* z_near < z_far */
+	double z_edge;		     /* beyond it a row is out of distribution */
 	double trust, physics_share; /* in [0, 1] */
+	double caution;		     /* in [0, 1]; 1: safe everywhere */
 };
 
 #define BLEND_COLUMNS_MAX 256
@@ -282,7 +285,7 @@ double physics_term_value(const struct physics_term *t, const double *x);
 /*
  * How far x lies outside what the model was trained on: the largest excess
  * over an input's range, in widths of that range, or for a blend
- * exp(z - z_far) - 1 where that is more; 0 inside.
+ * exp(z - z_edge) - 1 where that is more; 0 inside.
  */
 double model_distance(const struct model *m, const double *x, double z);
 

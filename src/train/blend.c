@@ -10,26 +10,28 @@
 #include "train/lsq.h"
 #include "train/score.h"
 
-#define ROWS_MIN     40
-#define LIGHT_ROWS   2000
-#define FULL_ROWS    5000
-#define HISTORY_GAIN 0.98
-#define DELTA_GAIN   0.98
-#define DELTA_WORST  1.05
-#define SLOW_GAIN    0.98
-#define SLOW_WORST   1.10
-#define STACK_ROUNDS 6
-#define STACK_PULL   0.03
-#define RESIDUAL_MIN 1e-3
-#define NEAR_Z	     0.75
-#define FAR_Z	     0.99
-#define FAR_ROWS     20
-#define TRUST_FOLDS  5
-#define MAX_FACTOR   2.0
-#define LEVEL	     0.9
-#define LABEL_SHARE  0.2
-#define RANGE_TAIL   0.005
-#define SIZE_MIN     0.02
+#define ROWS_MIN	 40
+#define LIGHT_ROWS	 2000
+#define FULL_ROWS	 5000
+#define HISTORY_GAIN	 0.98
+#define DELTA_GAIN	 0.98
+#define DELTA_WORST	 1.05
+#define SLOW_GAIN	 0.98
+#define SLOW_WORST	 1.10
+#define STACK_ROUNDS	 6
+#define STACK_PULL	 0.03
+#define RESIDUAL_MIN	 1e-3
+#define NEAR_Z		 0.75
+#define FAR_Z		 0.90
+#define FAR_ROWS	 20
+#define TRUST_FOLDS	 5
+#define SHARE_RAMP	 0.3
+#define CAUTIOUS_PHYSICS 0.9
+#define MAX_FACTOR	 2.0
+#define LEVEL		 0.9
+#define LABEL_SHARE	 0.2
+#define RANGE_TAIL	 0.005
+#define SIZE_MIN	 0.02
 
 #define BIT(type) (1u << (type))
 #define BY_GROUP  (BIT(FOLD_A) | BIT(FOLD_B) | BIT(FOLD_C))
@@ -43,7 +45,7 @@ struct chooser {
 	struct shift_folds folds;
 	struct experts_options experts;
 	struct scores scores;
-	struct blend gate; /* only shares, z_near, z_far, trust and physics_share */
+	struct blend gate; /* only the shares and what decides between them and the safe answer */
 };
 
 static bool many_groups(const struct chooser *k)
@@ -153,24 +155,37 @@ static double error_of(const struct scores *s, const struct blend *b, answer_fn 
 
 /* ---- decisions ---- */
 
+/* An answer, and the experts that it needs. */
+struct judge {
+	answer_fn answer;
+	unsigned experts;
+};
+
+static const struct judge by_trees = {trees_of, BIT(EXPERT_F) | BIT(EXPERT_G)};
+static const struct judge by_boosted = {boosted_of, BIT(EXPERT_G)};
+static const struct judge by_physics = {physics_of, BIT(EXPERT_P)};
+
 /*
  * Whether experts with `with` beat those without on the folds of `types`: the
  * median over folds of the ratio of errors below `gain`, the worst below `most`.
  */
-static int compare(const struct chooser *k, const struct experts_options *with, unsigned types,
-		   answer_fn answer, double gain, double most, bool *ret, struct err *e)
+static int compare(const struct chooser *k, struct experts_options with, unsigned types,
+		   const struct judge *by, double gain, double most, bool *ret, struct err *e)
 {
+	struct experts_options without = k->experts;
 	struct scores before = {.n = 0}, after = {.n = 0};
 	double ratios[SHIFT_FOLDS_MAX], worst = 0;
 	size_t n = 0;
-	int r = run(k, types, &k->experts, &before, e);
+	int r;
 
+	without.only = with.only = by->experts;
+	r = run(k, types, &without, &before, e);
 	if (r == 0)
-		r = run(k, types, with, &after, e);
+		r = run(k, types, &with, &after, e);
 	for (size_t fold = 0; r == 0 && fold < k->folds.n; fold++) {
 		struct filter f = {types, (long)fold, -INFINITY};
-		double ratio = error_of(&after, NULL, answer, f, NULL) /
-			       error_of(&before, NULL, answer, f, NULL);
+		double ratio = error_of(&after, NULL, by->answer, f, NULL) /
+			       error_of(&before, NULL, by->answer, f, NULL);
 
 		if (!isfinite(ratio))
 			continue;
@@ -193,21 +208,21 @@ static int decide_columns(struct chooser *k, struct err *e)
 
 	if (k->o->history && k->p->n_past) {
 		with.history = true;
-		r = compare(k, &with, near_types(k), trees_of, HISTORY_GAIN, INFINITY, &good, e);
+		r = compare(k, with, near_types(k), &by_trees, HISTORY_GAIN, INFINITY, &good, e);
 		if (r == 0)
 			k->experts.history = good;
 	}
 	if (r == 0 && k->experts.history) {
 		with = k->experts;
 		with.delta = true;
-		r = compare(k, &with, types, physics_of, DELTA_GAIN, DELTA_WORST, &good, e);
+		r = compare(k, with, types, &by_physics, DELTA_GAIN, DELTA_WORST, &good, e);
 		if (r == 0)
 			k->experts.delta = good;
 	}
 	if (r == 0 && has_slow && k->folds.n_groups >= GROUPS_FEW) {
 		with = k->experts;
 		with.slow = true;
-		r = compare(k, &with, BY_GROUP, boosted_of, SLOW_GAIN, SLOW_WORST, &good, e);
+		r = compare(k, with, BY_GROUP, &by_boosted, SLOW_GAIN, SLOW_WORST, &good, e);
 		if (r == 0)
 			k->experts.slow = good;
 	}
@@ -351,26 +366,38 @@ static double clamp01(double x)
 	return x < 0 ? 0 : x > 1 ? 1 : x;
 }
 
-/* Where far begins, who owns it, and whether the stack is trusted there all the same. */
-static void decide_gate(struct chooser *k)
+/* How much of the safe answer is physics: all where it is `most` times as good as the middle one.
+ */
+static double physics_share(const struct chooser *k, struct filter f, double most)
 {
-	struct blend *b = &k->gate;
-	struct filter far = {ALL & ~BIT(FOLD_E), -1, 0};
-	double worst = 0, rho;
-	size_t rows, folds = 0;
+	double rho = error_of(&k->scores, &k->gate, physics_of, f, NULL) /
+		     error_of(&k->scores, &k->gate, middle_of, f, NULL);
 
-	b->z_near = z_quantile(k, BIT(FOLD_E), NEAR_Z);
-	b->z_far = fmax(z_quantile(k, BIT(FOLD_E), FAR_Z), b->z_near + 1e-3);
-	far.z_min = b->z_far;
-	rho = error_of(&k->scores, b, physics_of, far, &rows);
-	if (rows < FAR_ROWS) {
-		far.z_min = -INFINITY;
-		rho = error_of(&k->scores, b, physics_of, far, NULL);
-	}
-	rho /= error_of(&k->scores, b, middle_of, far, NULL);
-	b->physics_share = isfinite(rho) ? clamp01((1.3 - rho) / 0.3) : 0.5;
+	return isfinite(rho) ? clamp01((most + SHARE_RAMP - rho) / SHARE_RAMP) : 0.5;
+}
+
+/*
+ * With few groups nothing can show that the stack holds on another one: the
+ * safe answer everywhere, and physics in it where left-out groups favour it.
+ */
+static void decide_cautiously(struct chooser *k)
+{
+	struct filter f = {near_types(k), -1, -INFINITY};
+
+	k->gate.caution = 1;
+	k->gate.physics_share = physics_share(k, f, CAUTIOUS_PHYSICS);
+}
+
+/* Whether the stack never loses against the safe answer where z says "not near". */
+static double decide_trust(const struct chooser *k)
+{
+	const struct blend *b = &k->gate;
+	double worst = 0;
+	size_t folds = 0;
+
 	for (size_t fold = 0; fold < k->folds.n; fold++) {
 		struct filter f = {BY_GROUP, (long)fold, b->z_near};
+		size_t rows;
 		double ratio = error_of(&k->scores, b, near_of, f, &rows);
 
 		ratio /= error_of(&k->scores, b, safe_of, f, NULL);
@@ -379,7 +406,28 @@ static void decide_gate(struct chooser *k)
 		folds++;
 		worst = fmax(worst, ratio);
 	}
-	b->trust = folds >= TRUST_FOLDS ? clamp01((1.1 - worst) / 0.1) : 0;
+	return folds >= TRUST_FOLDS ? clamp01((1.1 - worst) / 0.1) : 0;
+}
+
+/* Where far begins, who owns it, and whether the stack is trusted there all the same. */
+static void decide_gate(struct chooser *k)
+{
+	struct blend *b = &k->gate;
+	struct filter far = {ALL & ~BIT(FOLD_E), -1, 0};
+	size_t rows;
+
+	b->z_near = z_quantile(k, BIT(FOLD_E), NEAR_Z);
+	b->z_far = fmax(z_quantile(k, BIT(FOLD_E), FAR_Z), b->z_near + 1e-3);
+	if (k->folds.n_groups < GROUPS_FEW) {
+		decide_cautiously(k);
+		return;
+	}
+	far.z_min = b->z_far;
+	error_of(&k->scores, b, physics_of, far, &rows);
+	if (rows < FAR_ROWS)
+		far.z_min = -INFINITY;
+	b->physics_share = physics_share(k, far, 1);
+	b->trust = decide_trust(k);
 }
 
 /* ---- interval ---- */
@@ -521,6 +569,7 @@ static int make_model(struct chooser *k, struct blend *b, struct model *m, struc
 	b->z_far = k->gate.z_far;
 	b->trust = k->gate.trust;
 	b->physics_share = k->gate.physics_share;
+	b->caution = k->gate.caution;
 	drop_columns(b);
 	m->used = calloc(d->p + 1, sizeof(*m->used));
 	if (!m->used)

@@ -279,6 +279,11 @@ static int log_residuals(struct fit *f, struct err *e)
 	return 0;
 }
 
+static bool wants(const struct fit *f, enum expert x)
+{
+	return !f->o->only || (f->o->only & (1u << x));
+}
+
 static unsigned scaled(double n, double size)
 {
 	double k = ceil(n * size);
@@ -286,9 +291,10 @@ static unsigned scaled(double n, double size)
 	return k < 4 ? 4 : (unsigned)k;
 }
 
-/* Forest, boosted trees, and boosted log residuals. */
+/* Forest, boosted trees, and boosted log residuals. The kernel needs the boosted trees' gain. */
 static int fit_trees(struct fit *f, double *gain, struct err *e)
 {
+	bool kernel = wants(f, EXPERT_K);
 	struct boost_data d = {.n = f->n, .q = f->q, .x = f->x, .y = f->y};
 	bool light = f->o->light;
 	double size = light ? 1 : f->o->size, leaf = fmax(3, (double)f->n / 250);
@@ -308,17 +314,21 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 					.column_share = 0.8,
 					.seed = f->o->seed};
 	autofree float *logs = calloc(f->n + 1, sizeof(float));
-	int r = logs ? boost_fit(&d, &forest, &f->b->forest, NULL, e) : err_nomem(e);
+	int r = logs ? 0 : err_nomem(e);
 
-	if (r == 0)
+	if (r == 0 && wants(f, EXPERT_F))
+		r = boost_fit(&d, &forest, &f->b->forest, NULL, e);
+	if (r == 0 && (kernel || wants(f, EXPERT_G)))
 		r = boost_fit(&d, &boosted, &f->b->gbdt, gain, e);
-	for (size_t i = 0; r == 0 && i < f->n; i++)
+	if (r < 0 || !wants(f, EXPERT_H))
+		return r;
+	for (size_t i = 0; i < f->n; i++)
 		logs[i] = (float)f->log_residual[i];
 	d.y = logs;
 	d.weight = f->weight;
 	boosted.depth = 4;
 	boosted.min_child_weight = 2 * sqrt(f->y_max);
-	return r == 0 ? boost_fit(&d, &boosted, &f->b->boosted, NULL, e) : r;
+	return boost_fit(&d, &boosted, &f->b->boosted, NULL, e);
 }
 
 static int fit_kernel(struct fit *f, const double *gain, struct err *e)
@@ -341,19 +351,21 @@ int experts_fit(const struct pool *p, const size_t *rows, size_t n, const struct
 	autofree double *gain = calloc(BLEND_COLUMNS_MAX, sizeof(*gain));
 	struct blend b = {.z_far = 1, .length = 1, .median = 1};
 	struct fit f = {.p = p, .o = o, .rows = kept, .b = &b};
+	bool physics;
 	int r;
 
 	if (!kept || !gain)
 		return err_nomem(e);
 	f.n = thin_rows(rows, n, o->rows_max, o->seed, kept);
 	r = f.n < 5 ? err_set(e, -ERR_DATA, "too few rows") : gather(&f, e);
-	if (r == 0)
+	physics = wants(&f, EXPERT_P) || wants(&f, EXPERT_K) || wants(&f, EXPERT_H);
+	if (r == 0 && physics)
 		r = fit_physics(&f, e);
-	if (r == 0)
+	if (r == 0 && physics)
 		r = log_residuals(&f, e);
 	if (r == 0)
 		r = fit_trees(&f, gain, e);
-	if (r == 0)
+	if (r == 0 && wants(&f, EXPERT_K))
 		r = fit_kernel(&f, gain, e);
 	release(&f);
 	if (r < 0) {

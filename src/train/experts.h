@@ -35,6 +35,7 @@ struct experts_options {
 	bool history, slow; /* which blocks of columns */
 	bool delta;	    /* physics uses the past too */
 	bool light;	    /* fewer trees, for cross-validation */
+	unsigned only;	    /* bits (1 << enum expert) of those wanted; 0: all */
 	double size;	    /* 1: as many trees as are worth it; less: that share of them */
 	unsigned rows_max;
 	unsigned seed;
