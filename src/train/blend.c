@@ -23,6 +23,7 @@
 #define RESIDUAL_MIN	 1e-3
 #define NEAR_Z		 0.75
 #define FAR_Z		 0.90
+#define EDGE_Z		 0.99
 #define FAR_ROWS	 20
 #define TRUST_FOLDS	 5
 #define SHARE_RAMP	 0.3
@@ -418,6 +419,7 @@ static void decide_gate(struct chooser *k)
 
 	b->z_near = z_quantile(k, BIT(FOLD_E), NEAR_Z);
 	b->z_far = fmax(z_quantile(k, BIT(FOLD_E), FAR_Z), b->z_near + 1e-3);
+	b->z_edge = z_quantile(k, BIT(FOLD_E), EDGE_Z);
 	if (k->folds.n_groups < GROUPS_FEW) {
 		decide_cautiously(k);
 		return;
@@ -567,6 +569,7 @@ static int make_model(struct chooser *k, struct blend *b, struct model *m, struc
 	memcpy(b->share, k->gate.share, sizeof(b->share));
 	b->z_near = k->gate.z_near;
 	b->z_far = k->gate.z_far;
+	b->z_edge = k->gate.z_edge;
 	b->trust = k->gate.trust;
 	b->physics_share = k->gate.physics_share;
 	b->caution = k->gate.caution;

@@ -191,6 +191,7 @@ static inline struct model blend_model(void)
 	memcpy(b.share, share, sizeof(share));
 	b.z_near = -2;
 	b.z_far = 0.5;
+	b.z_edge = 0.5;
 	b.trust = 0.25;
 	b.physics_share = 0.6;
 	m.blend = b;
