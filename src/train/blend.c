@@ -12,7 +12,6 @@
 
 #define ROWS_MIN	 40
 #define LIGHT_ROWS	 2000
-#define FULL_ROWS	 5000
 #define HISTORY_GAIN	 0.98
 #define DELTA_GAIN	 0.98
 #define DELTA_WORST	 1.05
@@ -660,7 +659,7 @@ static int fit_within(const struct chooser *k, struct blend *ret, struct err *e)
 {
 	struct experts_options o = k->experts;
 
-	o.rows_max = FULL_ROWS;
+	o.rows_max = k->n;
 	for (;;) {
 		int r = experts_fit(k->p, k->rows, k->n, &o, ret, e);
 		size_t bytes;

@@ -45,7 +45,7 @@ static int set_parameters(BoosterHandle b, const struct boost_options *o, float 
 	return XGBoosterSetParam(b, "tree_method", "hist") |
 	       XGBoosterSetParam(b, "verbosity", "0") |
 	       XGBoosterSetParam(b, "objective", "reg:squarederror") | set_number(b, "nthread", 1) |
-	       set_number(b, "max_bin", 64) | set_number(b, "max_depth", o->depth) |
+	       set_number(b, "max_bin", o->bins) | set_number(b, "max_depth", o->depth) |
 	       set_number(b, "eta", o->forest ? 1 : o->rate) | set_number(b, "lambda", o->lambda) |
 	       set_number(b, "seed", o->seed) |
 	       set_number(b, "min_child_weight", o->min_child_weight) |

@@ -22,6 +22,7 @@ struct boost_options {
 	unsigned n_trees, depth;
 	double rate; /* of boosting */
 	double min_child_weight, lambda, row_share, column_share;
+	unsigned bins; /* of a column, where a tree may cut it */
 	unsigned seed;
 };
 

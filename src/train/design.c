@@ -9,10 +9,13 @@
 #include "base/cleanup.h"
 #include "features/stream.h"
 
-const double lag_intervals[N_LAGS] = {1, 2, 3, 5, 8};
-const double ema_intervals[N_EMAS] = {3, 6, 12};
+const double lag_intervals[N_LAGS] = {1, 2, 3, 5, 8, 12, 20};
+const double ema_intervals[N_EMAS] = {3, 6, 12, 24};
 
-/* The signals whose past is worth having: where the load is, on every tier. */
+/*
+ * The signals whose past is worth having: where the load is, on every tier.
+ * Utilization is busy vCPUs once more, so only where those are missing.
+ */
 static const enum feature history_signals[] = {
 	FEATURE_CPU_UTILIZATION,
 	FEATURE_CPU_BUSY_VCPUS,
@@ -105,7 +108,8 @@ static void choose_inputs(struct design *d)
 	for (size_t k = 0; d->ordered && k < array_size(history_signals); k++) {
 		enum feature f = history_signals[k];
 
-		if (!d->table->x[f])
+		if (!d->table->x[f] ||
+		    (f == FEATURE_CPU_UTILIZATION && d->table->x[FEATURE_CPU_BUSY_VCPUS]))
 			continue;
 		for (size_t i = 0; i < N_LAGS; i++)
 			add_input(d, f, INPUT_LAG, lag_intervals[i] * d->interval_s);

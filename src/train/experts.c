@@ -16,6 +16,7 @@
 #define LOG_FLOOR     0.015 /* of the largest label: smaller ones count as this in a logarithm */
 #define LOG_TAIL      0.02
 #define LOG_MOST      5.0
+#define KERNEL_ROWS   5000
 
 /* ---- the pool ---- */
 
@@ -297,6 +298,7 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 	bool kernel = wants(f, EXPERT_K);
 	struct boost_data d = {.n = f->n, .q = f->q, .x = f->x, .y = f->y};
 	bool light = f->o->light;
+	unsigned bins = light ? 64 : 256;
 	double size = light ? 1 : f->o->size, leaf = fmax(3, (double)f->n / 250);
 	const struct boost_options forest = {.forest = true,
 					     .n_trees = scaled(40, size),
@@ -304,6 +306,7 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 					     .min_child_weight = leaf,
 					     .row_share = 0.63,
 					     .column_share = 0.4,
+					     .bins = bins,
 					     .seed = f->o->seed};
 	struct boost_options boosted = {.n_trees = light ? 100 : scaled(160, size),
 					.depth = 5,
@@ -312,6 +315,7 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 					.lambda = 2,
 					.row_share = 0.8,
 					.column_share = 0.8,
+					.bins = bins,
 					.seed = f->o->seed};
 	autofree float *logs = calloc(f->n + 1, sizeof(float));
 	int r = logs ? 0 : err_nomem(e);
@@ -331,16 +335,28 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 	return boost_fit(&d, &boosted, &f->b->boosted, NULL, e);
 }
 
+/* Its normal equations grow with the rows, its answer hardly does: at most KERNEL_ROWS of them. */
 static int fit_kernel(struct fit *f, const double *gain, struct err *e)
 {
-	struct kernel_data k = {.n = f->n,
+	size_t n = f->n < KERNEL_ROWS ? f->n : KERNEL_ROWS;
+	autofree float *x = calloc(n * f->q + 1, sizeof(*x));
+	autofree double *target = calloc(n + 1, sizeof(*target));
+	struct kernel_data k = {.n = n,
 				.q = f->q,
 				.q_now = f->p->n_now,
-				.x = f->x,
+				.x = x,
 				.gain = gain,
-				.target = f->log_residual,
+				.target = target,
 				.seed = f->o->seed};
 
+	if (!x || !target)
+		return err_nomem(e);
+	for (size_t i = 0; i < n; i++) {
+		size_t row = i * f->n / n;
+
+		memcpy(x + i * f->q, f->x + row * f->q, f->q * sizeof(*x));
+		target[i] = f->log_residual[row];
+	}
 	return kernel_fit(&k, f->b, e);
 }
 

@@ -37,7 +37,7 @@ struct experts_options {
 	bool light;	    /* fewer trees, for cross-validation */
 	unsigned only;	    /* bits (1 << enum expert) of those wanted; 0: all */
 	double size;	    /* 1: as many trees as are worth it; less: that share of them */
-	unsigned rows_max;
+	size_t rows_max;
 	unsigned seed;
 };
 
