@@ -84,9 +84,10 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 	if (a->family && strcmp(a->family, "auto") != 0) {
 		o->family = family_find(a->family);
 		if (o->family < 0)
-			return err_set(e, -ERR_USAGE,
-				       "--family %s: auto, blend, linear or physics are allowed",
-				       a->family);
+			return err_set(
+				e, -ERR_USAGE,
+				"--family %s: auto, blend, linear, physics or mlp are allowed",
+				a->family);
 	}
 	if (strcmp(a->uncore, "pp1") != 0 && strcmp(a->uncore, "package_minus_core") != 0)
 		return err_set(e, -ERR_USAGE, "--uncore %s: pp1 or package_minus_core are allowed",
@@ -229,7 +230,7 @@ int cmd_train(int argc, char **argv)
 		{"version", "V", OPTION_STRING, &a.version, "its version (1.0.0)"},
 		{"sequence", "N", OPTION_INT, &a.sequence, "orders versions (the time now)"},
 		{"family", "F", OPTION_STRING, &a.family,
-		 "auto (a blend of experts), linear or physics (auto)"},
+		 "auto (a blend of experts), linear, physics or mlp (auto)"},
 		{"scope", "S", OPTION_STRING, &a.scope,
 		 "what the labels mean: vm_active, node_total or platform (vm_active)"},
 		{"uncore", "D", OPTION_STRING, &a.uncore,

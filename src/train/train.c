@@ -43,6 +43,14 @@ static bool wants_blend(const struct trainer *t)
 	return t->o->family < 0 || t->o->family == FAMILY_BLEND;
 }
 
+/* Which families are candidates: those asked for; for a blend, the simple ones below it. */
+static bool wants(const struct trainer *t, enum family f)
+{
+	if (wants_blend(t))
+		return f == FAMILY_LINEAR || f == FAMILY_PHYSICS;
+	return t->o->family == (int)f;
+}
+
 static void note(const struct trainer *t, const char *sentence)
 {
 	if (t->o->note)
@@ -65,8 +73,10 @@ static int add_candidate(struct trainer *t, struct candidate_kind kind, struct e
 	if (t->n_candidates == TRIED_MAX)
 		return 0;
 	r = candidate_new(t->d, &kind, &c, e);
-	if (r == 0 && c)
+	if (r == 0 && c) {
+		c->mlp.seed = t->o->seed;
 		t->candidates[t->n_candidates++] = c;
+	}
 	return r;
 }
 
@@ -75,12 +85,12 @@ static int make_candidates(struct trainer *t, struct err *e)
 {
 	for (int tier = TIER_PMU; tier >= TIER_OS; tier--) {
 		for (int history = 1; history >= 0; history--) {
-			for (int f = FAMILY_LINEAR; f <= FAMILY_PHYSICS; f++) {
+			for (int f = FAMILY_LINEAR; f < FAMILY_COUNT; f++) {
 				struct candidate_kind kind = {(enum family)f, (enum tier)tier,
 							      history, false};
 				int r = 0;
 
-				if (wants_blend(t) || t->o->family == f)
+				if (wants(t, (enum family)f))
 					r = history && t->o->no_history ? 0
 									: add_candidate(t, kind, e);
 				if (r < 0)

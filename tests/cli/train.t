@@ -17,7 +17,7 @@ cmp -s one.vmw two.vmw
 ok $? "the same data give the same bytes"
 [ "$(stat -c %s one.vmw)" -le 921600 ]
 ok $? "at most 900 KiB"
-for family in linear physics; do
+for family in linear physics mlp; do
 	train --dataset d.db --family $family --out f.vmw >/dev/null 2>&1
 	ok $? "--family $family"
 done
@@ -43,7 +43,7 @@ like "$said" "no zone can be trained: at least 20 rows" "and why"
 refused 1 "nothere.db" "a dataset that is not there" train --dataset nothere.db --out x.vmw
 refused 1 "nothere.key" "a key that is not there" "$vmwatts" train --dataset d.db --out x.vmw --sign-key nothere.key
 refused 2 "--dataset" "no dataset" train --out x.vmw
-refused 2 "family" "an unknown family" train --dataset d.db --out x.vmw --family magic
+refused 2 "auto, blend.*mlp" "an unknown family" train --dataset d.db --out x.vmw --family magic
 refused 2 "scope" "an unknown scope" train --dataset d.db --out x.vmw --scope all
 refused 1 "nodir" "a folder that is not there" train --dataset d.db --out nodir/x.vmw
 refused 1 "1500|1.5" "a bundle that does not fit" train --dataset d.db --out x.vmw --max-size 1500
