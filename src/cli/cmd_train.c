@@ -82,12 +82,13 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 			       a->scope);
 	o->family = -1;
 	if (a->family && strcmp(a->family, "auto") != 0) {
-		o->family = family_find(a->family);
+		o->kind = blend_kind_find(a->family);
+		o->family = o->kind ? FAMILY_BLEND : family_find(a->family);
 		if (o->family < 0)
-			return err_set(
-				e, -ERR_USAGE,
-				"--family %s: auto, blend, linear, physics or mlp are allowed",
-				a->family);
+			return err_set(e, -ERR_USAGE,
+				       "--family %s: auto, blend, linear, physics, forest, gbdt, "
+				       "hybrid or mlp are allowed",
+				       a->family);
 	}
 	if (strcmp(a->uncore, "pp1") != 0 && strcmp(a->uncore, "package_minus_core") != 0)
 		return err_set(e, -ERR_USAGE, "--uncore %s: pp1 or package_minus_core are allowed",
@@ -176,9 +177,8 @@ static void print_table(const struct model_set *s, const char *out, size_t len)
 			const struct model *m = &s->zones[z].models[i];
 
 			printf("%-9s %-8s %-6s %-8s %9.1f %8.3g %9.1f\n", zone_name(z),
-			       family_name(m->family), tier_name(m->tier),
-			       m->history ? "yes" : "no", 100 * m->wmape, m->mae_w,
-			       100 * m->coverage_90);
+			       model_family(m), tier_name(m->tier), m->history ? "yes" : "no",
+			       100 * m->wmape, m->mae_w, 100 * m->coverage_90);
 		}
 	}
 	printf("%s: %zu bytes, %s %s, sequence %lld (figures: rows left out of training)\n", out,
@@ -230,7 +230,7 @@ int cmd_train(int argc, char **argv)
 		{"version", "V", OPTION_STRING, &a.version, "its version (1.0.0)"},
 		{"sequence", "N", OPTION_INT, &a.sequence, "orders versions (the time now)"},
 		{"family", "F", OPTION_STRING, &a.family,
-		 "auto (a blend of experts), linear, physics or mlp (auto)"},
+		 "auto (a blend of experts), linear, physics, forest, gbdt, hybrid or mlp (auto)"},
 		{"scope", "S", OPTION_STRING, &a.scope,
 		 "what the labels mean: vm_active, node_total or platform (vm_active)"},
 		{"uncore", "D", OPTION_STRING, &a.uncore,

@@ -46,6 +46,13 @@ int family_find(const char *name)
 	return find(family_names, FAMILY_COUNT, name);
 }
 
+const char *model_family(const struct model *m)
+{
+	enum blend_kind kind = m->family == FAMILY_BLEND ? blend_kind_of(&m->blend) : BLEND_OF_ALL;
+
+	return kind == BLEND_OF_ALL ? family_name(m->family) : blend_kind_name(kind);
+}
+
 void model_release(struct model *m)
 {
 	free(m->used);

@@ -168,6 +168,12 @@ struct blend {
 #define BLEND_COLUMNS_MAX 256
 
 /*
+ * A blend of one expert that is trusted everywhere goes by that expert's name: forest F, gbdt G,
+ * hybrid K (which fades to physics by itself). What it does not use is empty.
+ */
+enum blend_kind { BLEND_OF_ALL, BLEND_FOREST, BLEND_GBDT, BLEND_HYBRID, BLEND_KINDS };
+
+/*
  * mlp: one or two hidden layers of units, each the activation of a weighted sum
  * of the layer before and a bias, then one plain sum:
  *
@@ -269,6 +275,14 @@ const char *scope_name(enum scope s);
 int scope_find(const char *name);
 const char *family_name(enum family f);
 int family_find(const char *name);
+
+/* "forest", "gbdt" or "hybrid"; and back: BLEND_OF_ALL when it is none of them. */
+const char *blend_kind_name(enum blend_kind kind);
+enum blend_kind blend_kind_find(const char *name);
+enum blend_kind blend_kind_of(const struct blend *b);
+
+/* The family's name, or the kind's where a blend is of one expert. */
+const char *model_family(const struct model *m);
 
 void model_release(struct model *m);
 void model_set_release(struct model_set *s);

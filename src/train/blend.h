@@ -18,6 +18,7 @@ struct blend_options {
 	size_t bytes_max; /* trees are spent until the blend is about this big */
 	unsigned jobs;
 	unsigned seed;
+	enum blend_kind kind; /* one expert only, whatever the folds say of the others */
 };
 
 struct blend_fit {

@@ -23,6 +23,7 @@ struct boost_options {
 	double rate; /* of boosting */
 	double min_child_weight, lambda, row_share, column_share;
 	unsigned seed;
+	const bool *rising; /* q: the answer never falls with these columns; NULL: with none */
 };
 
 /*

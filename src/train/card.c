@@ -69,7 +69,7 @@ static void write_models(struct text *t, const struct model_set *s, enum zone z)
 		text_printf(t,
 			    "%s{\"family\":\"%s\",\"tier\":\"%s\",\"history\":%s,\"rows\":%llu,"
 			    "\"groups\":%u,",
-			    i ? "," : "", family_name(m->family), tier_name(m->tier),
+			    i ? "," : "", model_family(m), tier_name(m->tier),
 			    m->history ? "true" : "false", (unsigned long long)m->rows, m->groups);
 		number(t, "mae_watts", m->mae_w);
 		text_add(t, ",");

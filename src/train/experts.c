@@ -284,6 +284,21 @@ static unsigned scaled(double n, double size)
 	return k < 4 ? 4 : (unsigned)k;
 }
 
+/* Columns that power cannot fall with: the load now. Ratios and the past may have either sign. */
+static void find_monotone(const struct fit *f, bool *ret)
+{
+	static const enum feature rising[] = {FEATURE_CPU_UTILIZATION, FEATURE_CPU_BUSY_VCPUS,
+					      FEATURE_CYCLES_RATE, FEATURE_INSTRUCTIONS_RATE};
+
+	for (size_t k = 0; f->o->monotone && k < f->q; k++) {
+		const struct blend_column *c = &f->b->columns[k];
+		const struct input *in = &f->p->d->inputs[c->a];
+
+		for (size_t i = 0; i < array_size(rising); i++)
+			ret[k] |= !c->ratio && in->op == INPUT_NOW && in->feature == rising[i];
+	}
+}
+
 /* Forest, boosted trees, and boosted log residuals. */
 static int fit_trees(struct fit *f, double *gain, struct err *e)
 {
@@ -306,10 +321,14 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 					.column_share = 0.8,
 					.seed = f->o->seed};
 	autofree float *logs = calloc(f->n + 1, sizeof(float));
+	bool rising[BLEND_COLUMNS_MAX] = {false};
 	int r = logs ? boost_fit(&d, &forest, &f->b->forest, NULL, e) : err_nomem(e);
 
+	find_monotone(f, rising);
+	boosted.rising = f->o->monotone ? rising : NULL;
 	if (r == 0)
 		r = boost_fit(&d, &boosted, &f->b->gbdt, gain, e);
+	boosted.rising = NULL;
 	for (size_t i = 0; r == 0 && i < f->n; i++)
 		logs[i] = (float)f->log_residual[i];
 	d.y = logs;

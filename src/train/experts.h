@@ -34,6 +34,7 @@ void pool_free(struct pool *p);
 struct experts_options {
 	bool history, slow; /* which blocks of columns */
 	bool delta;	    /* physics uses the past too */
+	bool monotone;	    /* G never falls when what it sees of the load now rises */
 	bool light;	    /* fewer trees, for cross-validation */
 	double size;	    /* 1: as many trees as are worth it; less: that share of them */
 	unsigned rows_max;

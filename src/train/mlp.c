@@ -56,7 +56,7 @@ struct net {
 	struct layer layers[LAYERS];
 	size_t n_layers, n_weights;
 	double *weights, *gradient, *mean, *square; /* n_weights each */
-	double *x, *target, *row_weight;		   /* of a batch */
+	double *x, *target, *row_weight;	    /* of a batch */
 	double mean_w, scale_w;
 	uint64_t chance;
 	unsigned long steps;
@@ -160,9 +160,8 @@ static void forward(struct net *k, size_t n)
 			    (int)at->in, 1, below, (int)at->in, w, (int)at->in + 1, 1, at->value,
 			    (int)at->out);
 		for (size_t i = 0; hidden && i < n * at->out; i++)
-			at->value[i] = k->o->activation == ACTIVATION_TANH
-					       ? tanh(at->value[i])
-					       : fmax(at->value[i], 0);
+			at->value[i] = k->o->activation == ACTIVATION_TANH ? tanh(at->value[i])
+									   : fmax(at->value[i], 0);
 		below = at->value;
 	}
 }
@@ -218,8 +217,9 @@ static void adam(struct net *k, double rate)
 
 		k->mean[i] = BETA_1 * k->mean[i] + (1 - BETA_1) * g;
 		k->square[i] = BETA_2 * k->square[i] + (1 - BETA_2) * g * g;
-		k->weights[i] -= rate * (k->mean[i] / first / (sqrt(k->square[i] / second) + EPSILON) +
-					 k->o->decay * k->weights[i]);
+		k->weights[i] -=
+			rate * (k->mean[i] / first / (sqrt(k->square[i] / second) + EPSILON) +
+				k->o->decay * k->weights[i]);
 	}
 }
 

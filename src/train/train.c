@@ -220,7 +220,8 @@ static int add_blend(struct trainer *t, const struct pool *p, bool history,
 	struct blend_options o = {.history = history,
 				  .bytes_max = (size_t)(t->blend_bytes * (history ? 1.3 : 0.7)),
 				  .jobs = t->o->jobs,
-				  .seed = t->o->seed};
+				  .seed = t->o->seed,
+				  .kind = t->o->kind};
 	struct blend_fit f;
 	struct err why = ERR_INIT;
 	int r = blend_train(p, &o, &f, &why);

@@ -18,7 +18,8 @@ struct train_options {
 	const char *name, *version;
 	int64_t sequence, created_s;
 	enum scope scope;
-	int family; /* enum family, or -1: automatic */
+	int family;	      /* enum family, or -1: automatic */
+	enum blend_kind kind; /* with FAMILY_BLEND: of all experts, or of one */
 	bool no_history;
 	size_t max_bytes; /* what the bundle may take: trees are spent within it */
 	unsigned jobs;	  /* folds at a time; the result does not depend on it */

@@ -36,6 +36,14 @@ small() { # ROWS of a recording to x.db
 	rm -f x.db
 	"$vmwatts" dataset import --joined x.csv --out x.db >/dev/null 2>&1
 }
+small 80
+for family in forest gbdt hybrid; do
+	said=$(train --dataset x.db --family $family --scope node_total --out f.vmw 2>/dev/null)
+	is $? 0 "--family $family"
+	like "$said" "package +$family " "and its table says so"
+	like "$("$vmwatts" model inspect f.vmw --trust k.pub)" "package +$family " "and so does model inspect"
+	rm -f f.vmw*
+done
 small 1
 said=$(train --dataset x.db --out x.vmw 2>&1)
 is $? 1 "a dataset with one row: exit 1"
