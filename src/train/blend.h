@@ -19,6 +19,7 @@ struct blend_options {
 	unsigned jobs;
 	unsigned seed;
 	enum blend_kind kind; /* one expert only, whatever the folds say of the others */
+	const struct gbdt_tuning *tuning; /* of boosted trees; NULL: as ever */
 };
 
 struct blend_fit {

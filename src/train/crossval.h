@@ -26,6 +26,9 @@ struct crossval {
 /* Rows that count: label finite, candidate's inputs present. ERR_DATA with under 10 of them. */
 int crossval_run(const struct candidate *c, const double *y, struct crossval *ret, struct err *e);
 
+#define MLP_FOLD_ROWS  2000  /* that a network of one fold is fitted on, at most */
+#define MLP_FINAL_ROWS 50000 /* that the network in the bundle is fitted on, at most */
+
 /* crossval_run for a network (crossval_mlp.c), which is fitted anew for every fold. */
 int crossval_mlp(const struct candidate *c, const double *y, struct crossval *ret, struct err *e);
 void crossval_release(struct crossval *v);

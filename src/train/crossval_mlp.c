@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Cross-validation of a network: as crossval.h says, with the same two views,
- * but each fold is a fit of its own, on at most FOLD_ROWS of its rows. Whether
+ * but each fold is a fit of its own, on at most MLP_FOLD_ROWS of its rows. Whether
  * errors count absolutely or relatively (weight_power) is the better of both.
  */
 #include <math.h>
@@ -13,8 +13,6 @@
 #include "train/experts.h"
 
 #define ROWS_MIN    20
-#define FOLD_ROWS   2000
-#define FINAL_ROWS  50000
 #define MAX_FACTOR  2.0	 /* no estimate above this many times the largest label */
 #define LABEL_FLOOR 0.05 /* of the largest label, for relative weights */
 #define ALL_FOLDS   UINT8_MAX
@@ -120,7 +118,7 @@ static int predict_fold(struct work *k, uint8_t fold, struct sums *s, struct err
 	const struct candidate *c = k->c;
 	struct err why = ERR_INIT;
 	struct mlp p;
-	int r = fit(k, fold, FOLD_ROWS, &p, &why);
+	int r = fit(k, fold, MLP_FOLD_ROWS, &p, &why);
 
 	if (r == -ERR_DATA)
 		return 0;
@@ -181,7 +179,7 @@ static int fit_all(struct work *k, struct crossval *v, struct err *e)
 	int r;
 
 	k->power = v->weight_power;
-	r = fit(k, ALL_FOLDS, FINAL_ROWS, &p, e);
+	r = fit(k, ALL_FOLDS, MLP_FINAL_ROWS, &p, e);
 	if (r < 0)
 		return r;
 	v->coefficients[0] = p.mean_w;

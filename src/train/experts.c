@@ -299,6 +299,17 @@ static void find_monotone(const struct fit *f, bool *ret)
 	}
 }
 
+static struct boost_options tuned(struct boost_options o, const struct gbdt_tuning *t)
+{
+	if (!t)
+		return o;
+	o.depth = t->depth;
+	o.rate = fmin(o.rate * t->rate_factor, 0.5);
+	o.min_child_weight = t->min_child_weight;
+	o.lambda = t->lambda;
+	return o;
+}
+
 /* Forest, boosted trees, and boosted log residuals. */
 static int fit_trees(struct fit *f, double *gain, struct err *e)
 {
@@ -320,15 +331,19 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 					.row_share = 0.8,
 					.column_share = 0.8,
 					.seed = f->o->seed};
+	struct boost_options own = tuned(boosted, f->o->tuning);
 	autofree float *logs = calloc(f->n + 1, sizeof(float));
 	bool rising[BLEND_COLUMNS_MAX] = {false};
-	int r = logs ? boost_fit(&d, &forest, &f->b->forest, NULL, e) : err_nomem(e);
+	int r = logs ? 0 : err_nomem(e);
 
 	find_monotone(f, rising);
-	boosted.rising = f->o->monotone ? rising : NULL;
+	own.rising = f->o->monotone ? rising : NULL;
 	if (r == 0)
-		r = boost_fit(&d, &boosted, &f->b->gbdt, gain, e);
-	boosted.rising = NULL;
+		r = boost_fit(&d, &own, &f->b->gbdt, gain, e);
+	if (f->o->gbdt_only)
+		return r;
+	if (r == 0)
+		r = boost_fit(&d, &forest, &f->b->forest, NULL, e);
 	for (size_t i = 0; r == 0 && i < f->n; i++)
 		logs[i] = (float)f->log_residual[i];
 	d.y = logs;
@@ -364,13 +379,13 @@ int experts_fit(const struct pool *p, const size_t *rows, size_t n, const struct
 		return err_nomem(e);
 	f.n = thin_rows(rows, n, o->rows_max, o->seed, kept);
 	r = f.n < 5 ? err_set(e, -ERR_DATA, "too few rows") : gather(&f, e);
-	if (r == 0)
+	if (r == 0 && !o->gbdt_only)
 		r = fit_physics(&f, e);
-	if (r == 0)
+	if (r == 0 && !o->gbdt_only)
 		r = log_residuals(&f, e);
 	if (r == 0)
 		r = fit_trees(&f, gain, e);
-	if (r == 0)
+	if (r == 0 && !o->gbdt_only)
 		r = fit_kernel(&f, gain, e);
 	release(&f);
 	if (r < 0) {

@@ -13,6 +13,7 @@
 #include "align/table.h"
 #include "base/err.h"
 #include "model/model.h"
+#include "train/search.h"
 
 struct train_options {
 	const char *name, *version;
@@ -24,6 +25,12 @@ struct train_options {
 	size_t max_bytes; /* what the bundle may take: trees are spent within it */
 	unsigned jobs;	  /* folds at a time; the result does not depend on it */
 	unsigned seed;
+	/* Hyper-parameters of gbdt (and of the blend's) and mlp; others have none to search. */
+	enum search_method search;
+	unsigned trials; /* per zone, at most */
+	double budget_s; /* for all zones; 0: no limit */
+	const char
+		*trials_path; /* where trials are kept until the bundle is written; may be NULL */
 	const char *uncore_definition; /* "pp1" or "package_minus_core" */
 	/* Called with 0..1 as work is done; may be NULL. */
 	void (*progress)(void *arg, double done, const char *what);

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "train/search.h"
+#include "train/trials.h"
 
 #define BRANIN_BEST 0.397887
 
@@ -194,6 +195,69 @@ static void a_budget_of_time_is_kept_and_errors_end_the_search(void **state)
 	assert_int_equal(l.n, 3);
 }
 
+/* ---- trials on disk ---- */
+
+static void write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void trials_are_found_again_by_the_same_command_only(void **state)
+{
+	char path[] = "/tmp/vmwatts-trials-XXXXXX";
+	const double x[] = {1.0 / 3, 2e-9}, other[] = {1.0 / 3, 3e-9};
+	struct trials *t = NULL;
+	struct err e = ERR_INIT;
+	double error = 0;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(trials_open(path, 7, box, 2, &t, &e), 0);
+	assert_false(trials_find(t, "package", x, &error));
+	assert_int_equal(trials_add(t, "package", x, 0.1 + 0.2, &e), 0);
+	assert_int_equal(trials_add(t, "core", other, 4, &e), 0);
+	trials_close(t);
+	assert_int_equal(trials_open(path, 7, box, 2, &t, &e), 0);
+	assert_true(trials_find(t, "package", x, &error));
+	assert_close(error, 0.1 + 0.2, 0);
+	assert_false(trials_find(t, "package", other, &error));
+	assert_false(trials_find(t, "core", x, &error));
+	trials_close(t);
+	assert_int_equal(trials_open(path, 8, box, 2, &t, &e), 0);
+	assert_false(trials_find(t, "package", x, &error));
+	trials_close(t);
+	unlink(path);
+}
+
+static void lines_that_do_not_parse_are_left_out(void **state)
+{
+	char path[] = "/tmp/vmwatts-trials-XXXXXX";
+	const double good[] = {1, 2}, cut[] = {3, 4};
+	struct trials *t = NULL;
+	struct err e = ERR_INIT;
+	double error = 0;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	write_text(path, "# vmwatts trials 1 0000000000000007\nzone,x,y,error\n"
+			 "package,1,2\nnowhere,1,2,3\npackage,,,\n\npackage,nan,2,3\n"
+			 "package,1,2,5\npackage,1,2,6,7\n,\npackage,3,4,9");
+	assert_int_equal(trials_open(path, 7, box, 2, &t, &e), 0);
+	assert_true(trials_find(t, "package", good, &error));
+	assert_close(error, 5, 0);
+	assert_false(trials_find(t, "package", cut, &error));
+	trials_close(t);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +266,8 @@ int main(void)
 		cmocka_unit_test(the_same_seed_tries_the_same_points),
 		cmocka_unit_test(whole_numbers_and_logarithms_are_kept),
 		cmocka_unit_test(a_budget_of_time_is_kept_and_errors_end_the_search),
+		cmocka_unit_test(trials_are_found_again_by_the_same_command_only),
+		cmocka_unit_test(lines_that_do_not_parse_are_left_out),
 	};
 
 	return run_unit(tests);
