@@ -339,7 +339,8 @@ static int hand_over(struct net *k, struct mlp *ret, struct err *e)
 			    .n_layers = k->n_layers - 1,
 			    .mean_w = k->mean_w,
 			    .scale_w = k->scale_w,
-			    .weights = steal(k->weights)};
+			    .weights = k->weights};
+	k->weights = NULL;
 	for (size_t l = 0; l < ret->n_layers; l++)
 		ret->units[l] = k->layers[l].out;
 	return 0;
