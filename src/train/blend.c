@@ -660,7 +660,7 @@ int blend_train(const struct pool *p, const struct blend_options *o, struct blen
 	int r;
 
 	k.experts = (struct experts_options){
-		.size = 1, .seed = o->seed, .monotone = o->kind == BLEND_GBDT, .tuning = o->tuning};
+		.size = 1, .seed = o->seed, .kind = o->kind, .tuning = o->tuning};
 	r = find_rows(&k, e);
 	if (r == 0)
 		r = shift_folds_new(p->d, p->y, &k.folds, e);

@@ -290,7 +290,7 @@ static void find_monotone(const struct fit *f, bool *ret)
 	static const enum feature rising[] = {FEATURE_CPU_UTILIZATION, FEATURE_CPU_BUSY_VCPUS,
 					      FEATURE_CYCLES_RATE, FEATURE_INSTRUCTIONS_RATE};
 
-	for (size_t k = 0; f->o->monotone && k < f->q; k++) {
+	for (size_t k = 0; k < f->q; k++) {
 		const struct blend_column *c = &f->b->columns[k];
 		const struct input *in = &f->p->d->inputs[c->a];
 
@@ -337,13 +337,15 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 	int r = logs ? 0 : err_nomem(e);
 
 	find_monotone(f, rising);
-	own.rising = f->o->monotone ? rising : NULL;
+	own.rising = f->o->kind == BLEND_GBDT ? rising : NULL;
 	if (r == 0)
 		r = boost_fit(&d, &own, &f->b->gbdt, gain, e);
 	if (f->o->gbdt_only)
 		return r;
 	if (r == 0)
 		r = boost_fit(&d, &forest, &f->b->forest, NULL, e);
+	if (f->o->kind != BLEND_OF_ALL)
+		return r;
 	for (size_t i = 0; r == 0 && i < f->n; i++)
 		logs[i] = (float)f->log_residual[i];
 	d.y = logs;

@@ -44,9 +44,10 @@ struct gbdt_tuning {
 struct experts_options {
 	bool history, slow; /* which blocks of columns */
 	bool delta;	    /* physics uses the past too */
-	bool monotone;	    /* G never falls when what it sees of the load now rises */
-	bool light;	    /* fewer trees, for cross-validation */
-	bool gbdt_only;	    /* G and nothing else, for a search */
+	enum blend_kind
+		kind;	/* of one expert: H is left out; gbdt: G never falls when the load rises */
+	bool light;	/* fewer trees, for cross-validation */
+	bool gbdt_only; /* G and nothing else, for a search */
 	const struct gbdt_tuning *tuning; /* of G; NULL: as ever */
 	double size; /* 1: as many trees as are worth it; less: that share of them */
 	unsigned rows_max;

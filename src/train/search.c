@@ -177,8 +177,11 @@ static int try_point(struct search *s, const double *u, struct err *e)
 	double x[SEARCH_PARAMETERS_MAX] = {0}, value;
 	int r;
 
+	/* The start as the caller wrote it: logarithms there and back would change its last digit.
+	 */
 	for (size_t j = 0; j < s->n; j++)
-		x[j] = from_unit(&s->p[j], u[j]);
+		x[j] = s->done ? from_unit(&s->p[j], u[j])
+			       : fmin(fmax(s->o->start[j], s->p[j].low), s->p[j].high);
 	r = s->o->value(s->o->arg, x, &value, e);
 	if (r < 0)
 		return r;

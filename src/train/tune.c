@@ -99,7 +99,7 @@ static int gbdt_error(struct tuner *t, const double *x, double *ret, struct err 
 	const struct gbdt_tuning tuning = gbdt_of(x);
 	struct score_options o = {.experts = {.history = t->o->history && t->p->n_past,
 					      .gbdt_only = true,
-					      .monotone = t->o->kind == BLEND_GBDT,
+					      .kind = t->o->kind,
 					      .light = true,
 					      .size = 1,
 					      .rows_max = TUNE_ROWS,
