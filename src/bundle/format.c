@@ -124,6 +124,8 @@ static void write_model(struct byte_writer *w, const struct model *m)
 		write_linear(w, &m->linear);
 	else if (m->family == FAMILY_PHYSICS)
 		format_write_physics(w, &m->physics);
+	else if (m->family == FAMILY_MLP)
+		format_write_mlp(w, &m->mlp);
 	else
 		format_write_blend(w, &m->blend);
 }
@@ -328,6 +330,8 @@ static void read_model(struct byte_reader *r, struct model *m)
 		read_linear(r, &m->linear);
 	else if (m->family == FAMILY_PHYSICS)
 		format_read_physics(r, &m->physics);
+	else if (m->family == FAMILY_MLP)
+		format_read_mlp(r, &m->mlp);
 	else
 		format_read_blend(r, &m->blend);
 }

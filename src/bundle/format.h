@@ -2,7 +2,8 @@
 #ifndef BUNDLE_FORMAT_H
 #define BUNDLE_FORMAT_H
 
-/* The pieces that format.c and format_blend.c share; only src/bundle includes this. */
+/* The pieces that format.c, format_blend.c and format_mlp.c share; only src/bundle includes this.
+ */
 
 #include "base/bytes.h"
 #include "model/model.h"
@@ -14,5 +15,7 @@ void format_write_physics(struct byte_writer *w, const struct physics *p);
 void format_read_physics(struct byte_reader *r, struct physics *p);
 void format_write_blend(struct byte_writer *w, const struct blend *b);
 void format_read_blend(struct byte_reader *r, struct blend *b);
+void format_write_mlp(struct byte_writer *w, const struct mlp *p);
+void format_read_mlp(struct byte_reader *r, struct mlp *p);
 
 #endif

@@ -178,10 +178,9 @@ static void date_text(int64_t t_s, char *buf, size_t size)
 
 static void inspect_model(enum zone z, const struct model *m)
 {
-	printf("  %-9s %-8s %-6s %-8s %8llu %6u %9.1f %9.3g %9.1f\n", zone_name(z),
-	       family_name(m->family), tier_name(m->tier), m->history ? "yes" : "no",
-	       (unsigned long long)m->rows, m->groups, 100 * m->wmape, m->mae_w,
-	       100 * m->coverage_90);
+	printf("  %-9s %-8s %-6s %-8s %8llu %6u %9.1f %9.3g %9.1f\n", zone_name(z), model_family(m),
+	       tier_name(m->tier), m->history ? "yes" : "no", (unsigned long long)m->rows,
+	       m->groups, 100 * m->wmape, m->mae_w, 100 * m->coverage_90);
 }
 
 static void inspect_text(const struct model_set *s, const char *key)

@@ -21,11 +21,13 @@
 #include "train/train.h"
 
 #define MAX_SIZE_DEFAULT (900u << 10)
+#define TRIALS_DEFAULT	 20
 
 struct arguments {
 	struct string_list datasets;
 	const char *out, *name, *version, *family, *scope, *sign_key, *max_size, *uncore;
-	long long sequence, seed, jobs;
+	const char *search, *budget;
+	long long sequence, seed, jobs, trials;
 	bool stateless, json;
 };
 
@@ -45,10 +47,10 @@ static const struct command_help help = {
 
 static void show_progress(void *arg, double done, const char *what)
 {
-	char text[64];
+	char text[96];
 
 	(void)arg;
-	snprintf(text, sizeof(text), "training %-8s", what);
+	snprintf(text, sizeof(text), "training %-40s", what);
 	cli_progress(text, done);
 }
 
@@ -67,6 +69,39 @@ static int64_t creation_time(void)
 	return epoch && parse_i64(epoch, &t) == 0 ? t : (int64_t)time(NULL);
 }
 
+/* --search, --budget and --trials: what is allowed, and 20 trials when nothing is said. */
+static int check_search(const struct arguments *a, struct train_options *o, struct err *e)
+{
+	int method = a->search ? search_method_find(a->search) : SEARCH_NONE;
+	bool tunes =
+		o->family == FAMILY_MLP || o->family < 0 ||
+		(o->family == FAMILY_BLEND && (o->kind == BLEND_OF_ALL || o->kind == BLEND_GBDT));
+	int64_t budget_ns = 0;
+
+	if (method < 0)
+		return err_set(e, -ERR_USAGE, "--search %s: none, grid or bayes are allowed",
+			       a->search);
+	if (method == SEARCH_NONE && (a->budget || a->trials >= 0))
+		return err_set(e, -ERR_USAGE,
+			       "--budget and --trials need --search grid or --search bayes");
+	if (method != SEARCH_NONE && !tunes)
+		return err_set(e, -ERR_USAGE,
+			       "--search works with --family auto, blend, gbdt or mlp; %s has "
+			       "nothing to search",
+			       a->family);
+	if (a->budget && (parse_duration_ns(a->budget, &budget_ns) < 0 || budget_ns <= 0))
+		return err_set(e, -ERR_USAGE, "--budget %s: a time such as 3m or 90s is needed",
+			       a->budget);
+	if (a->trials != -1 && (a->trials < 1 || a->trials > SEARCH_TRIALS_MAX))
+		return err_set(e, -ERR_USAGE, "--trials takes 1 to %d", SEARCH_TRIALS_MAX);
+	o->search = (enum search_method)method;
+	o->budget_s = (double)budget_ns * 1e-9;
+	o->trials = a->trials > 0 ? (unsigned)a->trials
+		    : a->budget	  ? SEARCH_TRIALS_MAX
+				  : TRIALS_DEFAULT;
+	return 0;
+}
+
 static int check_arguments(struct arguments *a, struct train_options *o, uint64_t *ret_max_size,
 			   struct err *e)
 {
@@ -82,12 +117,16 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 			       a->scope);
 	o->family = -1;
 	if (a->family && strcmp(a->family, "auto") != 0) {
-		o->family = family_find(a->family);
+		o->kind = blend_kind_find(a->family);
+		o->family = o->kind ? FAMILY_BLEND : family_find(a->family);
 		if (o->family < 0)
 			return err_set(e, -ERR_USAGE,
-				       "--family %s: auto, blend, linear or physics are allowed",
+				       "--family %s: auto, blend, linear, physics, forest, gbdt, "
+				       "hybrid or mlp are allowed",
 				       a->family);
 	}
+	if (check_search(a, o, e) < 0)
+		return -ERR_USAGE;
 	if (strcmp(a->uncore, "pp1") != 0 && strcmp(a->uncore, "package_minus_core") != 0)
 		return err_set(e, -ERR_USAGE, "--uncore %s: pp1 or package_minus_core are allowed",
 			       a->uncore);
@@ -175,9 +214,8 @@ static void print_table(const struct model_set *s, const char *out, size_t len)
 			const struct model *m = &s->zones[z].models[i];
 
 			printf("%-9s %-8s %-6s %-8s %9.1f %8.3g %9.1f\n", zone_name(z),
-			       family_name(m->family), tier_name(m->tier),
-			       m->history ? "yes" : "no", 100 * m->wmape, m->mae_w,
-			       100 * m->coverage_90);
+			       model_family(m), tier_name(m->tier), m->history ? "yes" : "no",
+			       100 * m->wmape, m->mae_w, 100 * m->coverage_90);
 		}
 	}
 	printf("%s: %zu bytes, %s %s, sequence %lld (figures: rows left out of training)\n", out,
@@ -190,6 +228,7 @@ static int run(struct arguments *a, struct err *e)
 	struct secret_key key;
 	struct table *t = NULL;
 	struct model_set *s = NULL;
+	char trials[PATH_MAX];
 	uint64_t max_size;
 	size_t len = 0;
 	int r = check_arguments(a, &o, &max_size, e);
@@ -199,11 +238,15 @@ static int run(struct arguments *a, struct err *e)
 		r = secret_key_read(a->sign_key, &key, e);
 	if (r < 0)
 		return r;
+	snprintf(trials, sizeof(trials), "%s.trials", a->out);
+	o.trials_path = trials;
 	r = load_datasets(&a->datasets, &t, e);
 	if (r == 0)
 		r = train(t, &o, &s, e);
 	if (r == 0)
 		r = write_signed(s, a->out, &key, max_size, &len, e);
+	if (r == 0 && o.search != SEARCH_NONE)
+		unlink(trials);
 	if (r == 0 && a->json)
 		printf("{\"bundle\":\"%s\",\"bytes\":%zu,\"name\":\"%s\",\"version\":\"%s\","
 		       "\"sequence\":%lld,\"card\":%s}\n",
@@ -218,8 +261,12 @@ static int run(struct arguments *a, struct err *e)
 
 int cmd_train(int argc, char **argv)
 {
-	struct arguments a = {
-		.name = "vmwatts", .version = "1.0.0", .uncore = "pp1", .sequence = -1, .seed = 1};
+	struct arguments a = {.name = "vmwatts",
+			      .version = "1.0.0",
+			      .uncore = "pp1",
+			      .sequence = -1,
+			      .seed = 1,
+			      .trials = -1};
 	const struct option_spec options[] = {
 		{"dataset", "D.db...", OPTION_LIST, &a.datasets, "dataset files (vmwatts dataset)"},
 		{"out", "FILE.vmw", OPTION_STRING, &a.out, "bundle to write; FILE.vmw.minisig too"},
@@ -229,7 +276,12 @@ int cmd_train(int argc, char **argv)
 		{"version", "V", OPTION_STRING, &a.version, "its version (1.0.0)"},
 		{"sequence", "N", OPTION_INT, &a.sequence, "orders versions (the time now)"},
 		{"family", "F", OPTION_STRING, &a.family,
-		 "auto (a blend of experts), linear or physics (auto)"},
+		 "auto (a blend of experts), linear, physics, forest, gbdt, hybrid or mlp (auto)"},
+		{"search", "S", OPTION_STRING, &a.search,
+		 "hyper-parameters of boosted trees or the network: none, grid or bayes (none)"},
+		{"trials", "N", OPTION_INT, &a.trials, "of the search, per zone (20)"},
+		{"budget", "TIME", OPTION_STRING, &a.budget,
+		 "time for the search; the same command takes it up again from FILE.vmw.trials"},
 		{"scope", "S", OPTION_STRING, &a.scope,
 		 "what the labels mean: vm_active, node_total or platform (vm_active)"},
 		{"uncore", "D", OPTION_STRING, &a.uncore,

@@ -161,6 +161,40 @@ double blend_combine(const struct blend *b, const double w[EXPERT_COUNT], double
 	return near + gate * (blend_safe(b, w) - near);
 }
 
+/* ---- blends of one expert ---- */
+
+static const char *const kind_names[BLEND_KINDS] = {"blend", "forest", "gbdt", "hybrid"};
+static const enum expert kind_experts[BLEND_KINDS] = {EXPERT_COUNT, EXPERT_F, EXPERT_G, EXPERT_K};
+
+const char *blend_kind_name(enum blend_kind kind)
+{
+	return kind_names[kind];
+}
+
+enum blend_kind blend_kind_find(const char *name)
+{
+	for (int k = BLEND_FOREST; k < BLEND_KINDS; k++) {
+		if (!strcmp(name, kind_names[k]))
+			return (enum blend_kind)k;
+	}
+	return BLEND_OF_ALL;
+}
+
+enum blend_kind blend_kind_of(const struct blend *b)
+{
+	double others = 0;
+
+	for (int k = 0; k < EXPERT_COUNT; k++)
+		others += b->share[k];
+	for (int k = BLEND_FOREST; b->trust >= 1 && k < BLEND_KINDS; k++) {
+		double own = b->share[kind_experts[k]];
+
+		if (own > 0 && own >= others)
+			return (enum blend_kind)k;
+	}
+	return BLEND_OF_ALL;
+}
+
 /* ---- check and release ---- */
 
 static bool finite_in(double x, double low, double high)
@@ -215,7 +249,7 @@ static bool check_trees(const struct trees *t, size_t n_columns)
 
 static bool check_points(const struct points *p, size_t n_columns)
 {
-	if (!p->n_dims || p->n_dims > SPACE_DIMS_MAX || p->n > POINTS_MAX)
+	if ((p->n && !p->n_dims) || p->n_dims > SPACE_DIMS_MAX || p->n > POINTS_MAX)
 		return false;
 	for (size_t k = 0; k < p->n_dims; k++) {
 		const struct space_dim *d = &p->dims[k];

@@ -15,7 +15,7 @@
 #define WATTS_LIMIT  1e6
 
 static const char *const scope_names[SCOPE_COUNT] = {"vm_active", "node_total", "platform"};
-static const char *const family_names[FAMILY_COUNT] = {"linear", "physics", "blend"};
+static const char *const family_names[FAMILY_COUNT] = {"linear", "physics", "blend", "mlp"};
 
 static int find(const char *const *names, int n, const char *name)
 {
@@ -46,6 +46,13 @@ int family_find(const char *name)
 	return find(family_names, FAMILY_COUNT, name);
 }
 
+const char *model_family(const struct model *m)
+{
+	enum blend_kind kind = m->family == FAMILY_BLEND ? blend_kind_of(&m->blend) : BLEND_OF_ALL;
+
+	return kind == BLEND_OF_ALL ? family_name(m->family) : blend_kind_name(kind);
+}
+
 void model_release(struct model *m)
 {
 	free(m->used);
@@ -53,6 +60,8 @@ void model_release(struct model *m)
 		free(m->linear.terms);
 	else if (m->family == FAMILY_PHYSICS)
 		free(m->physics.terms);
+	else if (m->family == FAMILY_MLP)
+		mlp_release(&m->mlp);
 	else
 		blend_release(&m->blend);
 	*m = (struct model){.family = FAMILY_LINEAR};
@@ -167,6 +176,9 @@ double model_watts(const struct model *m, const double *x, double *ret_z)
 		blend_experts(&m->blend, x, experts, ret_z);
 		w = blend_combine(&m->blend, experts, *ret_z);
 		break;
+	case FAMILY_MLP:
+		w = mlp_watts(m, x);
+		break;
 	case FAMILY_COUNT:
 		break;
 	}
@@ -274,6 +286,8 @@ static bool check_family(const struct model *m)
 		return physics_check(&m->physics, m);
 	case FAMILY_BLEND:
 		return blend_check(&m->blend, m);
+	case FAMILY_MLP:
+		return mlp_check(&m->mlp, m);
 	case FAMILY_COUNT:
 		break;
 	}

@@ -32,6 +32,7 @@ enum family {
 	FAMILY_LINEAR,
 	FAMILY_PHYSICS,
 	FAMILY_BLEND,
+	FAMILY_MLP,
 	FAMILY_COUNT,
 };
 
@@ -170,6 +171,43 @@ struct blend {
 #define BLEND_COLUMNS_MAX 256
 
 /*
+ * A blend of one expert that is trusted everywhere goes by that expert's name: forest F, gbdt G,
+ * hybrid K (which fades to physics by itself). What it does not use is empty.
+ */
+enum blend_kind { BLEND_OF_ALL, BLEND_FOREST, BLEND_GBDT, BLEND_HYBRID, BLEND_KINDS };
+
+/*
+ * mlp: one or two hidden layers of units, each the activation of a weighted sum
+ * of the layer before and a bias, then one plain sum:
+ *
+ *   x_i   = clamp((input_i - mean_i) / sd_i, -clamp_sd, clamp_sd)
+ *   watts = mean_w + scale_w x (bias + sum of weight_k h_k), h the last hidden layer
+ *
+ * Inputs are held, units, weights and scales bounded, so watts are finite for any finite input.
+ */
+enum activation { ACTIVATION_TANH, ACTIVATION_RELU, ACTIVATION_COUNT };
+
+#define MLP_LAYERS_MAX 2
+#define MLP_UNITS_MAX  128
+#define MLP_CLAMP_MAX  100.0
+#define MLP_WEIGHT_MAX 1e6
+
+struct mlp_input {
+	uint16_t used; /* index into model.used */
+	double mean, sd;
+};
+
+struct mlp {
+	enum activation activation;
+	size_t n_inputs, n_layers;    /* hidden layers: 1 or 2 */
+	size_t units[MLP_LAYERS_MAX]; /* of each hidden layer */
+	double clamp_sd;
+	double mean_w, scale_w;
+	struct mlp_input *inputs;
+	double *weights; /* mlp_weights() of them: layer by layer, unit by unit; its bias last */
+};
+
+/*
  * The 90 % interval: half width = quantile(band) x max(watts, scale_w) x
  * widening. Bands cut the range of estimated watts, or of a blend's z
  * (Mondrian conformal prediction).
@@ -200,6 +238,7 @@ struct model {
 		struct linear linear;
 		struct physics physics;
 		struct blend blend;
+		struct mlp mlp;
 	};
 	struct interval interval;
 	double max_w;  /* estimates are clamped to [0, max_w] */
@@ -240,6 +279,14 @@ int scope_find(const char *name);
 const char *family_name(enum family f);
 int family_find(const char *name);
 
+/* "forest", "gbdt" or "hybrid"; and back: BLEND_OF_ALL when it is none of them. */
+const char *blend_kind_name(enum blend_kind kind);
+enum blend_kind blend_kind_find(const char *name);
+enum blend_kind blend_kind_of(const struct blend *b);
+
+/* The family's name, or the kind's where a blend is of one expert. */
+const char *model_family(const struct model *m);
+
 void model_release(struct model *m);
 void model_set_release(struct model_set *s);
 
@@ -278,6 +325,15 @@ double kernel_matern(double distance, double length);
 /* What model_set_check asks of a blend; `is_used` says which inputs are known to be present. */
 bool blend_check(const struct blend *b, const struct model *m);
 void blend_release(struct blend *b);
+
+/* How many weights a network of that shape has. */
+size_t mlp_weights(const struct mlp *p);
+
+/* The answer for standardised inputs z[n_inputs], in units of scale_w around mean_w. */
+double mlp_answer(const struct mlp *p, const double *z);
+double mlp_watts(const struct model *m, const double *x);
+bool mlp_check(const struct mlp *p, const struct model *m);
+void mlp_release(struct mlp *p);
 
 /* The value of one basis function, before its coefficient. */
 double physics_term_value(const struct physics_term *t, const double *x);

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "train/lsq.h"
+#include "train/restrict.h"
 #include "train/score.h"
 
 #define ROWS_MIN	 40
@@ -666,6 +667,7 @@ static int fit_within(const struct chooser *k, struct blend *ret, struct err *e)
 
 		if (r < 0)
 			return r;
+		restrict_experts(ret, k->o->kind);
 		bytes = blend_bytes(ret);
 		if (bytes <= k->o->bytes_max || o.size < SIZE_MIN)
 			return 0;
@@ -686,6 +688,7 @@ static int choose_and_fit(struct chooser *k, struct blend_fit *f, struct err *e)
 	if (r < 0)
 		return r;
 	decide_gate(k);
+	restrict_gate(&k->gate, k->o->kind);
 	r = fit_within(k, &b, e);
 	if (r == 0)
 		r = make_model(k, &b, &f->model, e);
@@ -707,7 +710,8 @@ int blend_train(const struct pool *p, const struct blend_options *o, struct blen
 	struct blend_fit f = {.rows = 0};
 	int r;
 
-	k.experts = (struct experts_options){.size = 1, .seed = o->seed};
+	k.experts = (struct experts_options){
+		.size = 1, .seed = o->seed, .kind = o->kind, .tuning = o->tuning};
 	r = find_rows(&k, e);
 	if (r == 0)
 		r = shift_folds_new(p->d, p->y, &k.folds, e);

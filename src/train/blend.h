@@ -18,6 +18,8 @@ struct blend_options {
 	size_t bytes_max; /* trees are spent until the blend is about this big */
 	unsigned jobs;
 	unsigned seed;
+	enum blend_kind kind; /* one expert only, whatever the folds say of the others */
+	const struct gbdt_tuning *tuning; /* of boosted trees; NULL: as ever */
 };
 
 struct blend_fit {

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/text.h"
 
 #define NODES_MAX 65535 /* of one tree */
 #define NODE_LINE 256
@@ -38,6 +39,22 @@ static float mean_label(const struct boost_data *d)
 		weights += w;
 	}
 	return (float)(weights > 0 ? sum / weights : 0);
+}
+
+/* "(1,0,...)": 1 for a column that the answer never falls with. */
+static int set_rising(BoosterHandle b, const bool *rising, size_t q)
+{
+	struct text t = {0};
+	int bad;
+
+	if (!rising)
+		return 0;
+	for (size_t k = 0; k < q; k++)
+		text_printf(&t, "%c%d", k ? ',' : '(', rising[k]);
+	text_add(&t, ")");
+	bad = t.failed || XGBoosterSetParam(b, "monotone_constraints", t.s) != 0;
+	text_release(&t);
+	return bad;
 }
 
 static int set_parameters(BoosterHandle b, const struct boost_options *o, float base)
@@ -189,7 +206,7 @@ int boost_fit(const struct boost_data *d, const struct boost_options *o, struct 
 	      XGDMatrixSetFloatInfo(m, "label", d->y, d->n) != 0 ||
 	      (d->weight && XGDMatrixSetFloatInfo(m, "weight", d->weight, d->n) != 0) ||
 	      XGBoosterCreate(&m, 1, &b) != 0 || set_parameters(b, o, t.base) != 0 ||
-	      grow(b, m, o) != 0;
+	      set_rising(b, o->rising, d->q) != 0 || grow(b, m, o) != 0;
 	r = bad ? failed(e) : convert(b, &t, gain, e);
 	if (b)
 		XGBoosterFree(b);

@@ -24,6 +24,7 @@ struct boost_options {
 	double min_child_weight, lambda, row_share, column_share;
 	unsigned bins; /* of a column, where a tree may cut it */
 	unsigned seed;
+	const bool *rising; /* q: the answer never falls with these columns; NULL: with none */
 };
 
 /*

@@ -10,7 +10,8 @@
  * of either sign: they vanish in the steady state, so the steady curve stays
  * monotone while labels that lead, lag or average are learned.
  *
- * linear is ridge on every standardised input, kept from the SLOW features.
+ * linear is ridge on every standardised input, kept from the SLOW features; mlp
+ * is fed the same inputs.
  */
 #include "train/candidate.h"
 
@@ -141,6 +142,22 @@ static void linear_columns(struct candidate *c)
 	}
 }
 
+/* The same inputs without an intercept: a network has its own. */
+static void mlp_columns(struct candidate *c)
+{
+	linear_columns(c);
+	c->q--;
+	memmove(c->linear, c->linear + 1, c->q * sizeof(*c->linear));
+}
+
+static double mlp_column(const struct candidate *c, size_t column, const double *x)
+{
+	const struct linear_term *t = &c->linear[column];
+	double z = (x[c->used[t->used].input] - t->mean) / t->scale;
+
+	return fmin(fmax(z, -MLP_CLAMP_SD), MLP_CLAMP_SD);
+}
+
 static double linear_column(const struct candidate *c, size_t column, const double *x)
 {
 	const struct linear_term *t = &c->linear[column];
@@ -242,8 +259,14 @@ static void physics_columns(struct candidate *c)
 
 static double column_value(const struct candidate *c, size_t j, const double *x)
 {
-	return c->kind.family == FAMILY_LINEAR ? linear_column(c, j, x)
-					       : physics_term_value(&c->physics[j], x);
+	switch (c->kind.family) {
+	case FAMILY_LINEAR:
+		return linear_column(c, j, x);
+	case FAMILY_MLP:
+		return mlp_column(c, j, x);
+	default:
+		return physics_term_value(&c->physics[j], x);
+	}
 }
 
 /* Remove column j from the problem. */
@@ -340,9 +363,12 @@ int candidate_new(const struct design *d, const struct candidate_kind *kind, str
 		return err_nomem(e);
 	c->kind = *kind;
 	c->design = d;
+	c->mlp = MLP_OPTIONS_INIT;
 	*ret = NULL;
 	if (kind->family == FAMILY_LINEAR)
 		linear_columns(c);
+	else if (kind->family == FAMILY_MLP)
+		mlp_columns(c);
 	else
 		physics_columns(c);
 	if (uses_its_kind(c)) {
@@ -393,6 +419,45 @@ static void physics_model(const struct candidate *c, const double *coefficients,
 	}
 }
 
+size_t candidate_coefficients(const struct candidate *c)
+{
+	struct mlp network = candidate_network(c);
+
+	return c->kind.family == FAMILY_MLP ? MLP_HEAD + mlp_weights(&network) : c->q;
+}
+
+struct mlp candidate_network(const struct candidate *c)
+{
+	struct mlp p = {.activation = c->mlp.activation,
+			.n_inputs = c->q,
+			.n_layers = c->mlp.units[1] ? 2 : 1,
+			.clamp_sd = MLP_CLAMP_SD};
+
+	for (size_t l = 0; l < p.n_layers; l++)
+		p.units[l] = c->mlp.units[l];
+	return p;
+}
+
+static int mlp_model(const struct candidate *c, const double *coefficients, struct model *m,
+		     struct err *e)
+{
+	struct mlp p = candidate_network(c);
+	size_t n = mlp_weights(&p);
+
+	p.mean_w = coefficients[0];
+	p.scale_w = coefficients[1];
+	p.inputs = calloc(c->q + 1, sizeof(*p.inputs));
+	p.weights = calloc(n, sizeof(*p.weights));
+	m->mlp = p;
+	if (!p.inputs || !p.weights)
+		return err_nomem(e);
+	memcpy(p.weights, coefficients + MLP_HEAD, n * sizeof(*p.weights));
+	for (size_t j = 0; j < c->q; j++)
+		p.inputs[j] = (struct mlp_input){c->linear[j].used, c->linear[j].mean,
+						 c->linear[j].scale};
+	return 0;
+}
+
 /* Keep in used[] what a physics term needs, and the load signal itself. */
 static void keep_used(struct model *m)
 {
@@ -423,22 +488,29 @@ int candidate_model(const struct candidate *c, const double *coefficients, doubl
 			  .n_used = c->n_used,
 			  .max_w = max_w};
 
+	int r = 0;
+
 	m.used = calloc(c->n_used + 1, sizeof(*m.used));
 	if (m.family == FAMILY_LINEAR)
 		m.linear.terms = calloc(c->q + 1, sizeof(*m.linear.terms));
-	else
+	else if (m.family == FAMILY_PHYSICS)
 		m.physics.terms = calloc(c->q + 1, sizeof(*m.physics.terms));
-	if (!m.used || (m.family == FAMILY_LINEAR ? (void *)m.linear.terms
-						  : (void *)m.physics.terms) == NULL) {
-		model_release(&m);
-		return err_nomem(e);
-	}
-	memcpy(m.used, c->used, c->n_used * sizeof(*m.used));
-	if (m.family == FAMILY_LINEAR) {
+	if (!m.used || (m.family == FAMILY_LINEAR && !m.linear.terms) ||
+	    (m.family == FAMILY_PHYSICS && !m.physics.terms))
+		r = err_nomem(e);
+	else
+		memcpy(m.used, c->used, c->n_used * sizeof(*m.used));
+	if (r == 0 && m.family == FAMILY_LINEAR) {
 		linear_model(c, coefficients, &m);
-	} else {
+	} else if (r == 0 && m.family == FAMILY_MLP) {
+		r = mlp_model(c, coefficients, &m, e);
+	} else if (r == 0) {
 		physics_model(c, coefficients, floor_w, &m);
 		keep_used(&m);
+	}
+	if (r < 0) {
+		model_release(&m);
+		return r;
 	}
 	*ret = m;
 	return 0;

@@ -4,13 +4,14 @@
 
 /*
  * A candidate: a model family on a choice of inputs, as the columns of a
- * least-squares problem. Which columns there are follows from the features
- * alone, never from the label, so cross-validation sees no label it should not.
+ * least-squares problem, or what a network is fed. Which columns there are follows from the
+ * features alone, never from the label, so cross-validation sees no label it should not.
  */
 
 #include "model/model.h"
 #include "train/design.h"
 #include "train/lsq.h"
+#include "train/mlp.h"
 
 #define COLUMNS_MAX 512
 
@@ -29,7 +30,8 @@ struct candidate {
 	size_t q;
 	bool free[COLUMNS_MAX];
 	double penalty[COLUMNS_MAX];
-	union { /* by family; linear's column 0 is the intercept and has no term */
+	struct mlp_options mlp; /* how a network is trained; the caller may change it */
+	union { /* by family; linear's column 0 is the intercept and has no term; mlp has none */
 		struct linear_term linear[COLUMNS_MAX];
 		struct physics_term physics[COLUMNS_MAX];
 	};
@@ -46,8 +48,17 @@ int candidate_new(const struct design *d, const struct candidate_kind *kind, str
 		  struct err *e);
 void candidate_free(struct candidate *c);
 
+#define MLP_HEAD     2 /* numbers before a network's weights in its coefficients: mean_w, scale_w */
+#define MLP_CLAMP_SD 4.0 /* a network's inputs are held within so many standard deviations */
+
+/* How many coefficients a fit has: q, or a network's weights and what goes before them. */
+size_t candidate_coefficients(const struct candidate *c);
+
+/* The shape of the candidate's network, without inputs and weights. */
+struct mlp candidate_network(const struct candidate *c);
+
 /*
- * Coefficients c[q] into a model (terms that are 0 and inputs that no term
+ * Coefficients into a model (terms that are 0 and inputs that no term
  * needs are left out). Interval, idle and card fields are for the caller.
  */
 int candidate_model(const struct candidate *c, const double *coefficients, double floor_w,

@@ -60,6 +60,29 @@ static void write_tries(struct text *t, const struct card *card, enum zone z)
 	text_add(t, "]");
 }
 
+static void write_search(struct text *t, const struct card_search *s)
+{
+	size_t n;
+	const struct search_parameter *p = tune_parameters(s->what, &n);
+
+	if (!s->result.trials)
+		return;
+	text_printf(t,
+		    ",\"search\":{\"method\":\"%s\",\"of\":\"%s\",\"trials\":%u,\"cut\":%s,"
+		    "\"rows_at_most\":%d,",
+		    search_method_name(s->method), s->what == TUNE_MLP ? "mlp" : "gbdt",
+		    s->result.trials, s->result.cut ? "true" : "false", TUNE_ROWS);
+	number(t, "error_before", s->result.first);
+	text_add(t, ",");
+	number(t, "error_best", s->result.best);
+	text_add(t, ",\"best\":{");
+	for (size_t j = 0; j < n; j++) {
+		text_add(t, j ? "," : "");
+		number(t, p[j].name, s->result.at[j]);
+	}
+	text_add(t, "}}");
+}
+
 static void write_models(struct text *t, const struct model_set *s, enum zone z)
 {
 	text_add(t, "\"models\":[");
@@ -69,7 +92,7 @@ static void write_models(struct text *t, const struct model_set *s, enum zone z)
 		text_printf(t,
 			    "%s{\"family\":\"%s\",\"tier\":\"%s\",\"history\":%s,\"rows\":%llu,"
 			    "\"groups\":%u,",
-			    i ? "," : "", family_name(m->family), tier_name(m->tier),
+			    i ? "," : "", model_family(m), tier_name(m->tier),
 			    m->history ? "true" : "false", (unsigned long long)m->rows, m->groups);
 		number(t, "mae_watts", m->mae_w);
 		text_add(t, ",");
@@ -112,8 +135,9 @@ int card_write(const struct card *card, const struct model_set *s, const struct 
 	text_printf(
 		&t,
 		"\"method\":{\"folds\":%zu,\"fold\":\"%s\",\"choice\":\"lowest mean of wMAPE on "
-		"left-out folds and on the last fifth of time\"},\"zones\":{",
-		d->n_folds, d->folds);
+		"left-out folds and on the last fifth of time\",\"rows_at_most\":{\"search\":%d,"
+		"\"mlp_fold\":%d,\"mlp_final\":%d}},\"zones\":{",
+		d->n_folds, d->folds, TUNE_ROWS, MLP_FOLD_ROWS, MLP_FINAL_ROWS);
 	zone_foreach (z) {
 		if (!s->zones[z].n)
 			continue;
@@ -121,6 +145,7 @@ int card_write(const struct card *card, const struct model_set *s, const struct 
 		write_models(&t, s, z);
 		text_add(&t, ",");
 		write_tries(&t, card, z);
+		write_search(&t, &card->search[z]);
 		text_add(&t, "}");
 		first = false;
 	}

@@ -10,6 +10,7 @@
 
 #include "train/candidate.h"
 #include "train/crossval.h"
+#include "train/tune.h"
 
 #define TRIED_MAX 16 /* candidates: 3 tiers x 2 x families, and one more */
 
@@ -19,7 +20,15 @@ struct card_try {
 	bool chosen;
 };
 
+/* What a search for hyper-parameters did; trials 0: there was none. */
+struct card_search {
+	enum tune_what what;
+	enum search_method method;
+	struct search_result result;
+};
+
 struct card {
+	struct card_search search[ZONE_COUNT];
 	size_t n[ZONE_COUNT];
 	struct card_try tries[ZONE_COUNT][TRIED_MAX];
 };

@@ -214,6 +214,8 @@ int crossval_run(const struct candidate *c, const double *y, struct crossval *re
 			 .coefficients = coefficients};
 	int r;
 
+	if (c->kind.family == FAMILY_MLP)
+		return crossval_mlp(c, y, ret, e);
 	v.predicted_w = calloc(d->n + 1, sizeof(double));
 	v.coefficients = calloc(c->q + 1, sizeof(double));
 	if (!fold || !weight || !predicted_w || !coefficients || !v.predicted_w ||

@@ -13,17 +13,24 @@
 #include "train/candidate.h"
 
 struct crossval {
-	double weight_power, ridge;	 /* rows weigh 1 / max(y, 5 % of the largest) ^ power */
+	/* Rows weigh 1 / max(y, 5 % of the largest) ^ power; a network's ridge is its decay. */
+	double weight_power, ridge;
 	double wmape, tail_wmape, score; /* score: their mean */
 	double mae_w;
 	size_t rows;
 	double floor_w, max_w; /* estimates are clamped to these */
 	double *predicted_w;   /* by row: from folds without it; NaN where none */
-	double *coefficients;  /* q, from all rows */
+	double *coefficients;  /* candidate_coefficients() of them, from all rows */
 };
 
 /* Rows that count: label finite, candidate's inputs present. ERR_DATA with under 10 of them. */
 int crossval_run(const struct candidate *c, const double *y, struct crossval *ret, struct err *e);
+
+#define MLP_FOLD_ROWS  2000  /* that a network of one fold is fitted on, at most */
+#define MLP_FINAL_ROWS 50000 /* that the network in the bundle is fitted on, at most */
+
+/* crossval_run for a network (crossval_mlp.c), which is fitted anew for every fold. */
+int crossval_mlp(const struct candidate *c, const double *y, struct crossval *ret, struct err *e);
 void crossval_release(struct crossval *v);
 
 #endif

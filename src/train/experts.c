@@ -292,6 +292,32 @@ static unsigned scaled(double n, double size)
 	return k < 4 ? 4 : (unsigned)k;
 }
 
+/* Columns that power cannot fall with: the load now. Ratios and the past may have either sign. */
+static void find_monotone(const struct fit *f, bool *ret)
+{
+	static const enum feature rising[] = {FEATURE_CPU_UTILIZATION, FEATURE_CPU_BUSY_VCPUS,
+					      FEATURE_CYCLES_RATE, FEATURE_INSTRUCTIONS_RATE};
+
+	for (size_t k = 0; k < f->q; k++) {
+		const struct blend_column *c = &f->b->columns[k];
+		const struct input *in = &f->p->d->inputs[c->a];
+
+		for (size_t i = 0; i < array_size(rising); i++)
+			ret[k] |= !c->ratio && in->op == INPUT_NOW && in->feature == rising[i];
+	}
+}
+
+static struct boost_options tuned(struct boost_options o, const struct gbdt_tuning *t)
+{
+	if (!t)
+		return o;
+	o.depth = t->depth;
+	o.rate = fmin(o.rate * t->rate_factor, 0.5);
+	o.min_child_weight = t->min_child_weight;
+	o.lambda = t->lambda;
+	return o;
+}
+
 /* Forest, boosted trees, and boosted log residuals. The kernel needs the boosted trees' gain. */
 static int fit_trees(struct fit *f, double *gain, struct err *e)
 {
@@ -317,14 +343,18 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 					.column_share = 0.8,
 					.bins = bins,
 					.seed = f->o->seed};
+	struct boost_options own = tuned(boosted, f->o->tuning);
 	autofree float *logs = calloc(f->n + 1, sizeof(float));
+	bool rising[BLEND_COLUMNS_MAX] = {false};
 	int r = logs ? 0 : err_nomem(e);
 
+	find_monotone(f, rising);
+	own.rising = rising;
+	if (r == 0 && (kernel || wants(f, EXPERT_G)))
+		r = boost_fit(&d, &own, &f->b->gbdt, gain, e);
 	if (r == 0 && wants(f, EXPERT_F))
 		r = boost_fit(&d, &forest, &f->b->forest, NULL, e);
-	if (r == 0 && (kernel || wants(f, EXPERT_G)))
-		r = boost_fit(&d, &boosted, &f->b->gbdt, gain, e);
-	if (r < 0 || !wants(f, EXPERT_H))
+	if (r < 0 || !wants(f, EXPERT_H) || f->o->kind != BLEND_OF_ALL)
 		return r;
 	for (size_t i = 0; i < f->n; i++)
 		logs[i] = (float)f->log_residual[i];

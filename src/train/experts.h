@@ -31,12 +31,24 @@ int pool_new(const struct design *d, const double *y, enum tier tier, struct poo
 	     struct err *e);
 void pool_free(struct pool *p);
 
+/* What a search may change of G: see tune.h. */
+struct gbdt_tuning {
+	unsigned depth;
+	double rate_factor; /* times the usual rate, which depends on the number of trees */
+	double min_child_weight, lambda;
+};
+
+#define GBDT_TUNING_INIT                                                                           \
+	((struct gbdt_tuning){.depth = 5, .rate_factor = 1, .min_child_weight = 2, .lambda = 2})
+
 struct experts_options {
-	bool history, slow; /* which blocks of columns */
-	bool delta;	    /* physics uses the past too */
-	bool light;	    /* fewer trees, for cross-validation */
-	unsigned only;	    /* bits (1 << enum expert) of those wanted; 0: all */
-	double size;	    /* 1: as many trees as are worth it; less: that share of them */
+	bool history, slow;		  /* which blocks of columns */
+	bool delta;			  /* physics uses the past too */
+	enum blend_kind kind;		  /* of one expert: H is left out */
+	bool light;			  /* fewer trees, for cross-validation */
+	unsigned only;			  /* bits (1 << enum expert) of those wanted; 0: all */
+	const struct gbdt_tuning *tuning; /* of G; NULL: as ever */
+	double size; /* 1: as many trees as are worth it; less: that share of them */
 	size_t rows_max;
 	unsigned seed;
 };

@@ -14,6 +14,7 @@
 #include "train/card.h"
 #include "train/crossval.h"
 #include "train/design.h"
+#include "train/zone_search.h"
 
 #define HISTORY_GAIN 0.98  /* history must lower the score by 2 % to be worth its state */
 #define ZONE_ROWS    20	   /* fewer labelled rows are no training set */
@@ -36,11 +37,20 @@ struct trainer {
 	struct card card;
 	double blend_bytes; /* of one blend, on average */
 	size_t done, total;
+	struct zone_search search;
 };
 
 static bool wants_blend(const struct trainer *t)
 {
 	return t->o->family < 0 || t->o->family == FAMILY_BLEND;
+}
+
+/* Which families are candidates: those asked for; for a blend, the simple ones below it. */
+static bool wants(const struct trainer *t, enum family f)
+{
+	if (wants_blend(t))
+		return f == FAMILY_LINEAR || f == FAMILY_PHYSICS;
+	return t->o->family == (int)f;
 }
 
 static void note(const struct trainer *t, const char *sentence)
@@ -65,8 +75,10 @@ static int add_candidate(struct trainer *t, struct candidate_kind kind, struct e
 	if (t->n_candidates == TRIED_MAX)
 		return 0;
 	r = candidate_new(t->d, &kind, &c, e);
-	if (r == 0 && c)
+	if (r == 0 && c) {
+		c->mlp.seed = t->o->seed;
 		t->candidates[t->n_candidates++] = c;
+	}
 	return r;
 }
 
@@ -75,12 +87,12 @@ static int make_candidates(struct trainer *t, struct err *e)
 {
 	for (int tier = TIER_PMU; tier >= TIER_OS; tier--) {
 		for (int history = 1; history >= 0; history--) {
-			for (int f = FAMILY_LINEAR; f <= FAMILY_PHYSICS; f++) {
+			for (int f = FAMILY_LINEAR; f < FAMILY_COUNT; f++) {
 				struct candidate_kind kind = {(enum family)f, (enum tier)tier,
 							      history, false};
 				int r = 0;
 
-				if (wants_blend(t) || t->o->family == f)
+				if (wants(t, (enum family)f))
 					r = history && t->o->no_history ? 0
 									: add_candidate(t, kind, e);
 				if (r < 0)
@@ -89,6 +101,16 @@ static int make_candidates(struct trainer *t, struct err *e)
 		}
 	}
 	return add_candidate(t, (struct candidate_kind){FAMILY_PHYSICS, TIER_OS, false, true}, e);
+}
+
+static void search_progress(void *arg, const char *what)
+{
+	progress(arg, what);
+}
+
+static void search_note(void *arg, const char *sentence)
+{
+	note(arg, sentence);
 }
 
 /* ---- one zone ---- */
@@ -205,12 +227,14 @@ static size_t load_input(const struct design *d)
 
 /* One blend to the end of the zone's models; returns 1 when it is there and uses history. */
 static int add_blend(struct trainer *t, const struct pool *p, bool history,
-		     struct zone_models *models, struct err *e)
+		     const struct gbdt_tuning *tuning, struct zone_models *models, struct err *e)
 {
 	struct blend_options o = {.history = history,
 				  .bytes_max = (size_t)(t->blend_bytes * (history ? 1.3 : 0.7)),
 				  .jobs = t->o->jobs,
-				  .seed = t->o->seed};
+				  .seed = t->o->seed,
+				  .kind = t->o->kind,
+				  .tuning = tuning};
 	struct blend_fit f;
 	struct err why = ERR_INIT;
 	int r = blend_train(p, &o, &f, &why);
@@ -231,17 +255,22 @@ static int add_blend(struct trainer *t, const struct pool *p, bool history,
 static int add_blends(struct trainer *t, enum zone z, const double *y, struct err *e)
 {
 	struct zone_models *models = &t->set->zones[z];
+	struct gbdt_tuning tuning = GBDT_TUNING_INIT;
 	struct pool *p;
 	int r = pool_new(t->d, y, TIER_PMU, &p, e);
 
 	if (r < 0 || !p)
 		return r;
 	progress(t, zone_name(z));
-	r = add_blend(t, p, !t->o->no_history, models, e);
+	if (t->search.trials)
+		r = zone_search_gbdt(&t->search, z, p, &tuning, e);
+	if (r == 0)
+		r = add_blend(t, p, !t->o->no_history, t->search.trials ? &tuning : NULL, models,
+			      e);
 	t->done++;
 	progress(t, zone_name(z));
 	if (r > 0)
-		r = add_blend(t, p, false, models, e);
+		r = add_blend(t, p, false, t->search.trials ? &tuning : NULL, models, e);
 	t->done++;
 	pool_free(p);
 	return r;
@@ -329,6 +358,8 @@ static int train_zone(struct trainer *t, enum zone z, struct err *e)
 	size_t n = 0;
 	int r = 0;
 
+	if (t->search.trials && !wants_blend(t))
+		r = zone_search_mlp(&t->search, z, t->candidates, t->n_candidates, y, e);
 	for (size_t i = 0; r == 0 && i < t->n_candidates; i++) {
 		struct err why = ERR_INIT;
 
@@ -441,6 +472,7 @@ static int train_zones(struct trainer *t, struct err *e)
 		todo[z] = t->d->table->y_w[z] && zone_is_trainable(t, z);
 		zones += todo[z];
 	}
+	t->search.n_zones = zones;
 	t->total = zones * (t->n_candidates + (wants_blend(t) ? BLENDS : 0));
 	t->blend_bytes = fmax((double)t->o->max_bytes - OTHER_BYTES, 0) /
 			 (double)(BLENDS * (zones ? zones : 1));
@@ -469,10 +501,18 @@ int train(const struct table *table, const struct train_options *o, struct model
 	if (r < 0)
 		return r;
 	t.d = d;
+	t.search = (struct zone_search){.o = o,
+					.card = &t.card,
+					.progress = search_progress,
+					.note = search_note,
+					.arg = &t};
 	t.set = calloc(1, sizeof(*t.set));
 	r = t.set ? make_candidates(&t, e) : err_nomem(e);
 	if (r == 0)
+		r = zone_search_open(&t.search, d, e);
+	if (r == 0)
 		r = train_zones(&t, e);
+	zone_search_close(&t.search);
 	if (r == 0) {
 		describe(t.set, d, o);
 		r = compact_inputs(t.set, d, e);

@@ -17,7 +17,7 @@ cmp -s one.vmw two.vmw
 ok $? "the same data give the same bytes"
 [ "$(stat -c %s one.vmw)" -le 921600 ]
 ok $? "at most 900 KiB"
-for family in linear physics; do
+for family in linear physics mlp; do
 	train --dataset d.db --family $family --out f.vmw >/dev/null 2>&1
 	ok $? "--family $family"
 done
@@ -36,6 +36,42 @@ small() { # ROWS of a recording to x.db
 	rm -f x.db
 	"$vmwatts" dataset import --joined x.csv --out x.db >/dev/null 2>&1
 }
+small 80
+for family in forest gbdt hybrid; do
+	said=$(train --dataset x.db --family $family --scope node_total --out f.vmw 2>/dev/null)
+	is $? 0 "--family $family"
+	like "$said" "package +$family " "and its table says so"
+	like "$("$vmwatts" model inspect f.vmw --trust k.pub)" "package +$family " "and so does model inspect"
+	rm -f f.vmw*
+done
+for family in gbdt mlp; do
+	search() { SOURCE_DATE_EPOCH=1700000000 train --dataset x.db --family $family --search bayes "$@"; }
+	search --trials 4 --out s.vmw --json >card.json 2>/dev/null
+	is "$(jq -c '.card.zones.package.search | [.method, .of, .trials, .cut]' card.json)" \
+		"[\"bayes\",\"$family\",4,false]" "--search bayes --trials 4 --family $family, and the card says so"
+	is "$(jq '.card.zones.package.search | .error_best <= .error_before' card.json)" true "it is no worse than where it began"
+	is "$(ls s.vmw*)" "s.vmw
+s.vmw.minisig" "the trials are gone with success"
+	search --trials 4 --out again.vmw >/dev/null 2>&1
+	cmp -s s.vmw again.vmw
+	ok $? "the same trials give the same bytes"
+	# Broken off behind the search: the trials stay, and are not made again.
+	search --trials 4 --out full.vmw --max-size 1K >/dev/null 2>&1
+	is $? 1 "a bundle that does not fit is not written"
+	is "$(grep -c '^package,' full.vmw.trials)" 4 "its trials are kept"
+	sed -i '3s/,[^,]*$/,0.00025/' full.vmw.trials
+	search --trials 4 --out full.vmw --json 2>/dev/null >card.json
+	is "$(jq -c '.card.zones.package.search.error_best' card.json)" 0.00025 "and the same command takes them up"
+	search --budget 1ms --out cut.vmw --json 2>/dev/null >card.json
+	is "$(jq -c '.card.zones.package.search | [.trials, .cut]' card.json)" "[1,true]" "a budget that is cut says how far it came"
+	rm -f s.vmw* again.vmw* full.vmw* cut.vmw*
+done
+refused 2 "none, grid or bayes are allowed" "an unknown search" train --dataset x.db --out x.vmw --search magic
+refused 2 "1 to 1000" "no trials" train --dataset x.db --out x.vmw --search grid --trials 0
+refused 2 "3m or 90s" "a budget that is none" train --dataset x.db --out x.vmw --search grid --budget long
+refused 2 "need --search" "trials without a search" train --dataset x.db --out x.vmw --trials 5
+refused 2 "need --search" "a budget without a search" train --dataset x.db --out x.vmw --budget 3m --search none
+refused 2 "auto, blend, gbdt or mlp" "a family with nothing to search" train --dataset x.db --out x.vmw --search grid --family linear
 small 1
 said=$(train --dataset x.db --out x.vmw 2>&1)
 is $? 1 "a dataset with one row: exit 1"
@@ -43,7 +79,7 @@ like "$said" "no zone can be trained: at least 20 rows" "and why"
 refused 1 "nothere.db" "a dataset that is not there" train --dataset nothere.db --out x.vmw
 refused 1 "nothere.key" "a key that is not there" "$vmwatts" train --dataset d.db --out x.vmw --sign-key nothere.key
 refused 2 "--dataset" "no dataset" train --out x.vmw
-refused 2 "family" "an unknown family" train --dataset d.db --out x.vmw --family magic
+refused 2 "auto, blend.*mlp" "an unknown family" train --dataset d.db --out x.vmw --family magic
 refused 2 "scope" "an unknown scope" train --dataset d.db --out x.vmw --scope all
 refused 1 "nodir" "a folder that is not there" train --dataset d.db --out nodir/x.vmw
 refused 1 "1500|1.5" "a bundle that does not fit" train --dataset d.db --out x.vmw --max-size 1500

@@ -211,4 +211,42 @@ static inline struct model_set *blend_set(void)
 	return s;
 }
 
+/* A network of two inputs (busy vCPUs, context switches) and layers of 3 and 2 units. */
+static inline struct model network_model(void)
+{
+	static const uint16_t inputs[] = {0, 3};
+	static const double weights[] = {1,    0.5, 0.1, -0.5, 0.2, 0,	  0.3, -1, 0.2, 0.7,
+					 -0.4, 0.6, 0.1, 0.2,  0.8, -0.3, 0,   1,  0.5, 0.2};
+	struct model m = linear_model();
+
+	free(m.used);
+	free(m.linear.terms);
+	m.family = FAMILY_MLP;
+	m.used = used_of(2, inputs, 8);
+	m.mlp = (struct mlp){.activation = ACTIVATION_TANH,
+			     .n_inputs = 2,
+			     .n_layers = 2,
+			     .units = {3, 2},
+			     .clamp_sd = 4,
+			     .mean_w = 12,
+			     .scale_w = 5};
+	m.mlp.inputs = calloc(2, sizeof(*m.mlp.inputs));
+	m.mlp.inputs[0] = (struct mlp_input){0, 3, 2};
+	m.mlp.inputs[1] = (struct mlp_input){1, 100, 50};
+	m.mlp.weights = calloc(mlp_weights(&m.mlp), sizeof(double));
+	memcpy(m.mlp.weights, weights, sizeof(weights));
+	return m;
+}
+
+/* some_set and, in zone dram, a network: what the bundle's format has to carry. */
+static inline struct model_set *full_set(void)
+{
+	struct model_set *s = some_set();
+
+	s->zones[ZONE_DRAM].models = calloc(1, sizeof(struct model));
+	s->zones[ZONE_DRAM].n = 1;
+	s->zones[ZONE_DRAM].models[0] = network_model();
+	return s;
+}
+
 #endif

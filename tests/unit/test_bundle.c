@@ -45,7 +45,7 @@ static void sign_file(const struct fixture *f, const struct secret_key *k, const
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct model_set *s = some_set();
+	struct model_set *s = full_set();
 	struct byte_writer w = {0};
 	struct err e = ERR_INIT;
 
@@ -83,7 +83,7 @@ static void a_set_comes_back_as_it_was_written(void **state)
 	struct fixture *f = *state;
 	const double x[SET_INPUTS] = {5, 0.6, 2, 100};
 	const struct estimate_options plain = ESTIMATE_OPTIONS_INIT;
-	struct model_set *s = some_set(), *back = NULL;
+	struct model_set *s = full_set(), *back = NULL;
 	struct byte_writer once = {0}, again = {0};
 	struct estimate a, b;
 	struct err e = ERR_INIT;
@@ -329,7 +329,7 @@ static void absurdity_is_refused_or_harmless(struct fixture *f, struct model_set
 
 static void signed_absurdity_is_refused_or_harmless(void **state)
 {
-	absurdity_is_refused_or_harmless(*state, some_set());
+	absurdity_is_refused_or_harmless(*state, full_set());
 	absurdity_is_refused_or_harmless(*state, blend_set());
 }
 
@@ -417,7 +417,7 @@ static void the_store_installs_and_serves(void **state)
 
 static void make_bundle(struct fixture *f, int64_t sequence, int64_t expires_s, const char *version)
 {
-	struct model_set *s = some_set();
+	struct model_set *s = full_set();
 	struct byte_writer w = {0};
 	struct err e = ERR_INIT;
 

@@ -284,6 +284,61 @@ static void node_total_splits_off_what_is_there_without_load(void **state)
 	table_free(t);
 }
 
+static void a_network_is_a_family_of_its_own(void **state)
+{
+	struct table *t = simulated(6, 200, lagging);
+	struct train_options o = plain;
+	struct byte_writer one = {0}, two = {0};
+	struct model_set *a, *b;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	o.family = FAMILY_MLP;
+	o.seed = 3;
+	a = trained(t, &o);
+	b = trained(t, &o);
+	assert_int_equal(a->zones[ZONE_PACKAGE].models[0].family, FAMILY_MLP);
+	assert_true(a->zones[ZONE_PACKAGE].models[0].history);
+	assert_true(a->zones[ZONE_PACKAGE].models[0].wmape < 0.03);
+	assert_true(a->zones[ZONE_PACKAGE].models[0].coverage_90 > 0.85);
+	assert_int_equal(bundle_write(a, &one, &e), 0);
+	assert_int_equal(bundle_write(b, &two, &e), 0);
+	assert_int_equal(one.len, two.len);
+	assert_memory_equal(one.data, two.data, one.len);
+	byte_writer_release(&one);
+	byte_writer_release(&two);
+	model_set_free(a);
+	model_set_free(b);
+	table_free(t);
+}
+
+static void blends_of_one_expert_go_by_its_name(void **state)
+{
+	struct table *t = simulated(3, 40, curve);
+	struct train_options o = plain;
+
+	(void)state;
+	o.family = FAMILY_BLEND;
+	for (int kind = BLEND_FOREST; kind < BLEND_KINDS; kind++) {
+		struct model_set *s;
+		const struct model *m;
+
+		o.kind = (enum blend_kind)kind;
+		s = trained(t, &o);
+		m = &s->zones[ZONE_PACKAGE].models[0];
+		assert_string_equal(model_family(m), blend_kind_name(o.kind));
+		assert_int_equal(m->blend.forest.n > 0, kind == BLEND_FOREST);
+		assert_int_equal(m->blend.gbdt.n > 0, kind == BLEND_GBDT);
+		assert_int_equal(m->blend.centres.n > 0, kind == BLEND_HYBRID);
+		assert_int_equal(m->blend.boosted.n, 0);
+		assert_true(m->wmape < 0.15);
+		model_set_free(s);
+	}
+	assert_int_equal(blend_kind_find("gbdt"), BLEND_GBDT);
+	assert_int_equal(blend_kind_find("magic"), BLEND_OF_ALL);
+	table_free(t);
+}
+
 static char noted[1024];
 
 static void remember(void *arg, const char *sentence)
@@ -348,6 +403,8 @@ int main(void)
 		cmocka_unit_test(the_last_model_needs_utilization_alone),
 		cmocka_unit_test(the_set_predicts_what_cross_validation_promised),
 		cmocka_unit_test(the_same_data_gives_the_same_model),
+		cmocka_unit_test(a_network_is_a_family_of_its_own),
+		cmocka_unit_test(blends_of_one_expert_go_by_its_name),
 		cmocka_unit_test(node_total_splits_off_what_is_there_without_load),
 		cmocka_unit_test(bad_data_is_told_in_one_sentence),
 		cmocka_unit_test(constant_labels_and_one_run_still_train),
