@@ -56,8 +56,7 @@ static size_t stretches(const struct report *r, enum zone z, struct stretch *ret
 
 			metrics_compute(&in, &m);
 			if (m.rows >= STRETCH_LEAST && isfinite(m.wmape))
-				ret[n++] =
-					(struct stretch){run->first + from, in.n, k, m.wmape};
+				ret[n++] = (struct stretch){run->first + from, in.n, k, m.wmape};
 		}
 	}
 	qsort(ret, n, sizeof(*ret), by_wmape);
@@ -94,7 +93,7 @@ static int draw_stretch(const struct report *r, enum zone z, const struct stretc
 		    "EOD\nset xlabel '%s since the run began'\nset ylabel 'W'\n"
 		    "set yrange [0:*]\n"
 		    "plot $d u 1:4:5 w filledcurves fc rgb estimate fs transparent solid 0.22 "
-		    "noborder t '90 %% interval', '' u 1:2 w l lw 1.4 lc rgb truth t 'truth', "
+		    "noborder t '90 %%', '' u 1:2 w l lw 1.4 lc rgb truth t 'truth', "
 		    "'' u 1:3 w l lw 1.2 lc rgb estimate t 'estimate'\n",
 		    unit);
 	text_add(&f.caption, "Run ");
@@ -146,7 +145,7 @@ int figure_scatter(const struct report *r, enum zone z, struct text *out, struct
 	text_printf(&f.script,
 		    "EOD\nset xlabel 'truth, W'\nset ylabel 'estimate, W'\nset key off\n"
 		    "set xrange [0:%.6g]\nset yrange [0:%.6g]\n"
-		    "plot $d u 1:2 w p pt 6 ps 0.3 lc rgb estimate, x w l lw 1.2 lc rgb truth\n",
+		    "plot $d u 1:2 w p pt 7 ps 0.3 lc rgb estimate, x w l lw 1.2 lc rgb truth\n",
 		    1.05 * largest, 1.05 * largest);
 	text_printf(&f.caption, "%zu of %zu rows, spread evenly. On the line the two are equal.",
 		    shown, rows);
@@ -177,15 +176,17 @@ int figure_residual(const struct report *r, enum zone z, struct text *out, struc
 		if (n > 0)
 			figure_numbers(&f, 4, (double)(from + upto) / 2, sum / n, low, high);
 	}
-	text_printf(&f.script,
-		    "EOD\nset xlabel 'row'\nset ylabel 'estimate - truth, W'\n"
-		    "set xrange [0:%zu]\nset xtics %g\n"
-		    "plot $d u 1:3:4 w filledcurves fc rgb other fs transparent solid 0.25 noborder "
-		    "t 'least to largest', '' u 1:2 w l lw 1.2 lc rgb other t 'mean', "
-		    "0 w l lw 1 lc rgb truth notitle\n",
-		    rows, figure_step((double)rows));
-	text_printf(&f.caption, "Rows in the order of the recording, run after run; %zu to %zu "
-				"rows per point.",
+	text_printf(
+		&f.script,
+		"EOD\nset xlabel 'row'\nset ylabel 'estimate - truth, W'\n"
+		"set xrange [0:%zu]\nset xtics %g\n"
+		"plot $d u 1:3:4 w filledcurves fc rgb other fs transparent solid 0.25 noborder "
+		"t 'range', '' u 1:2 w l lw 1.2 lc rgb other t 'mean', "
+		"0 w l lw 1 lc rgb truth notitle\n",
+		rows, figure_step((double)rows));
+	text_printf(&f.caption,
+		    "Rows in the order of the recording, run after run; %zu to %zu "
+		    "rows per point.",
 		    rows / bins, (rows + bins - 1) / bins);
 	return figure_draw(&f, out, e);
 }

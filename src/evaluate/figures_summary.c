@@ -10,6 +10,7 @@
 #include "evaluate/report_parts.h"
 
 #define IMPORTANCE_BARS 10
+#define LEAST_BARS	5 /* room for: a single bar is no wall */
 
 int figure_bands(const struct bands *b, struct text *out, struct err *e)
 {
@@ -40,7 +41,7 @@ int figure_windows(const struct zone_report *zone, struct text *out, struct err 
 		const struct window_metrics *w = &zone->window[k];
 
 		if (w->blocks.rows && isfinite(w->blocks.wmape))
-			text_printf(&f.script, "%d %gs %.6g\n", ++n, w->window_s,
+			text_printf(&f.script, "%d \"%g s\" %.6g\n", ++n, w->window_s,
 				    100 * w->blocks.wmape);
 	}
 	text_printf(&f.script,
@@ -74,8 +75,7 @@ size_t runs_by_error(const struct report *r, enum zone z, size_t *ret_places)
 		const struct metrics *m = &r->zone[z].by_run[k];
 
 		if (m->rows)
-			all[n++] =
-				(struct run_error){k, isfinite(m->wmape) ? m->wmape : INFINITY};
+			all[n++] = (struct run_error){k, isfinite(m->wmape) ? m->wmape : INFINITY};
 	}
 	if (n)
 		qsort(all, n, sizeof(*all), by_error);
@@ -98,8 +98,8 @@ int figure_run_errors(const struct zone_report *zone, const size_t *places, size
 	text_printf(&f.script,
 		    "EOD\nset xlabel 'run, by wMAPE'\nset ylabel '%%'\nset yrange [0:*]\n"
 		    "set xrange [0.4:%g]\nset xtics %g\n"
-		    "plot $d u 1:2 w p pt 6 ps 0.6 lc rgb estimate t 'wMAPE', "
-		    "'' u 1:3 w p pt 6 ps 0.6 lc rgb other t 'energy error'\n",
+		    "plot $d u 1:2 w p pt 7 ps 0.6 lc rgb estimate t 'wMAPE', "
+		    "'' u 1:3 w p pt 7 ps 0.6 lc rgb other t 'energy error'\n",
 		    (double)n + 0.6, fmax(1, figure_step((double)n)));
 	text_add(&f.caption, "The table below names the runs.");
 	return figure_draw(&f, out, e);
@@ -122,7 +122,7 @@ int figure_run_coverage(const struct zone_report *zone, const size_t *places, si
 	text_printf(&f.script,
 		    "EOD\nset xlabel 'run, by wMAPE'\nset ylabel '%% inside the interval'\n"
 		    "set yrange [%g:101]\nset xrange [0.4:%g]\nset xtics %g\nset key off\n"
-		    "plot 90 w l lw 1.2 lc rgb truth, $d u 1:2 w p pt 6 ps 0.6 lc rgb other\n",
+		    "plot 90 w l lw 1.2 lc rgb truth, $d u 1:2 w p pt 7 ps 0.6 lc rgb other\n",
 		    floor(10 * least) * 10, (double)n + 0.6, fmax(1, figure_step((double)n)));
 	text_add(&f.caption, "The line is what the intervals promise: 90 %.");
 	return figure_draw(&f, out, e);
@@ -173,10 +173,11 @@ int figure_importance(const struct importance *i, enum zone z, struct text *out,
 	text_printf(&f.script,
 		    "EOD\nset xlabel 'rise of the mean absolute error, W'\nset key off\n"
 		    "unset grid\nset grid xtics lt 1 lw 0.6 lc rgb grid\n"
-		    "set ytics font ',12' noenhanced scale 0\nset yrange [0.4:%g]\n"
+		    "set ytics font ',12' noenhanced scale 0\nset yrange [%g:%g]\n"
 		    "set xrange [0:*]\nset xtics %g\n"
 		    "plot $d u ($3/2):2:($3/2):(0.35):ytic(1) w boxxyerror fc rgb estimate\n",
-		    (double)bars + 0.6, largest > 0 ? figure_step(largest) : 1);
+		    fmin((double)bars - LEAST_BARS, 0) + 0.4, (double)bars + 0.6,
+		    largest > 0 ? figure_step(largest) : 1);
 	text_printf(&f.caption,
 		    "When a column is shuffled, on %zu rows; +n: with n columns that follow it.",
 		    i->rows);

@@ -42,11 +42,14 @@ static const char style[] =
 	"font-variant-numeric:tabular-nums;white-space:nowrap}\n"
 	"th{color:var(--soft);font-weight:600}\n"
 	"th:first-child,td:first-child,td.t{text-align:left}\n"
+	"td:first-child{white-space:normal;overflow-wrap:anywhere;min-width:6.5em}\n"
 	"td.t{white-space:normal;overflow-wrap:anywhere;min-width:9em}\n"
 	"pre{font-size:.8rem;white-space:pre-wrap;overflow-wrap:anywhere;background:var(--card);"
 	"border:1px solid var(--grid);border-radius:6px;padding:8px}\n"
 	"summary{cursor:pointer;margin:.6em 0}\n"
-	"@media (max-width:480px){main{padding:10px}th,td{padding-right:7px;font-size:.82rem}}\n"
+	"@media "
+	"(max-width:480px){main{padding:10px}th,td{padding-right:6px;font-size:.78rem}th{white-"
+	"space:normal;vertical-align:bottom}}\n"
 	"@media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#333;--grid:#bbb;"
 	"--truth:#000;--estimate:#b3390a;--other:#1d5f9e;--good:#14602f}"
 	"body{font-size:10pt}main{max-width:none;padding:0}nav{display:none}"
@@ -88,10 +91,11 @@ void html_begin(struct text *out, const char *title)
 	text_add(out, "</title>\n<style>\n");
 	text_add(out, style);
 	/* The one dot that plots use, see plot.h. */
-	text_add(out, "</style>\n</head>\n<body>\n"
-		      "<svg width=\"0\" height=\"0\" style=\"position:absolute\" aria-hidden=\"true\">"
-		      "<defs><circle id=\"gpPt6\" r=\"1\" fill=\"currentColor\"/></defs></svg>\n"
-		      "<main>\n");
+	text_add(out,
+		 "</style>\n</head>\n<body>\n"
+		 "<svg width=\"0\" height=\"0\" style=\"position:absolute\" aria-hidden=\"true\">"
+		 "<defs><circle id=\"gpPt6\" r=\"1\" fill=\"currentColor\"/></defs></svg>\n"
+		 "<main>\n");
 }
 
 void html_end(struct text *out)
@@ -138,7 +142,9 @@ void html_cell(struct text *out, double value, int digits)
 void html_cell_percent(struct text *out, double ratio)
 {
 	if (isfinite(ratio))
-		text_printf(out, "<td>%.1f&nbsp;%%</td>", 100 * ratio);
+		text_printf(out,
+			    fabs(ratio) < 0.01 ? "<td>%.2f&nbsp;%%</td>" : "<td>%.1f&nbsp;%%</td>",
+			    100 * ratio);
 	else
 		html_cell(out, ratio, 1);
 }

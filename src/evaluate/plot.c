@@ -34,7 +34,7 @@ static const char prelude[] =
 	"set grid ytics lt 1 lw 0.6 lc rgb grid\n"
 	"set xlabel offset 0,0.4 textcolor rgb ink\n"
 	"set ylabel offset 1,0 textcolor rgb ink\n"
-	"set key above horizontal left samplen 1.5 textcolor rgb ink\n"
+	"set key above center horizontal Left reverse samplen 1.2 width 1 textcolor rgb ink\n"
 	"set style fill solid 1 noborder\n";
 
 /* By the number that stands for each in the prelude. */
@@ -113,9 +113,10 @@ static int run(const char *const *argv, int in, struct text *out, struct err *e)
 		return err_errno(e, "cannot run gnuplot");
 	r = start(argv, in, talk, &from, &pid);
 	if (r == -ENOENT)
-		return err_set(e, r,
-			       "--report needs gnuplot to draw with, and it is not on PATH: install it "
-			       "(apt-get install gnuplot-nox)");
+		return err_set(
+			e, r,
+			"--report needs gnuplot to draw with, and it is not on PATH: install it "
+			"(apt-get install gnuplot-nox)");
 	if (r < 0)
 		return err_set(e, r, "cannot run gnuplot: %s", strerror(-r));
 	r = drain(from, out);
@@ -169,12 +170,9 @@ int plot_svg(const char *script, const char *label, struct text *out, struct err
 static const struct cut {
 	const char *from, *upto;
 } cuts[] = {
-	{"<title>Gnuplot</title>", ""},
-	{"<desc>", "</desc>"},
-	{"<defs>", "</defs>"},
-	{" id=\"", "\""},
-	{"\n xmlns=\"", "\""},
-	{"\n xmlns:xlink=\"", "\""},
+	{"<title>Gnuplot</title>", ""}, {"<desc>", "</desc>"},
+	{"<defs>", "</defs>"},		{" id=\"", "\""},
+	{"\n xmlns=\"", "\""},		{"\n xmlns:xlink=\"", "\""},
 };
 
 /* The length of what is cut at s; 0: nothing. */

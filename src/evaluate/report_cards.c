@@ -117,7 +117,8 @@ static void machine_fact(const struct applicability *a, struct text *out)
 
 static void model_table(const struct model_set *s, struct text *out)
 {
-	html_table(out, "Models, best first|family|tier|history|rows|groups|MAE W|wMAPE|inside 90 %");
+	html_table(out,
+		   "Models, best first|family|tier|history|rows|groups|MAE W|wMAPE|inside 90 %");
 	zone_foreach (z) {
 		for (size_t i = 0; i < s->zones[z].n; i++) {
 			const struct model *m = &s->zones[z].models[i];

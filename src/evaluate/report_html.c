@@ -77,7 +77,8 @@ static void comparison(const struct report *r, enum zone z, struct text *out)
 	html_table_end(out);
 	text_printf(out,
 		    "<p class=\"soft\">Noise floor: the mean of |y<sub>i</sub> \xe2\x88\x92 "
-		    "y<sub>nn(i)</sub>| / \xe2\x88\x9a""2, where nn(i) is the row of another group "
+		    "y<sub>nn(i)</sub>| / \xe2\x88\x9a"
+		    "2, where nn(i) is the row of another group "
 		    "that looks most like row i (nearest in standardised features; here %.2g "
 		    "standard deviations away in the median). No estimate from one row alone can "
 		    "be expected to do better on rows like these; one that sees the past may. "
@@ -234,9 +235,10 @@ static void notes(const struct report *r, enum zone z, struct text *out)
 	size_t prior = r->answers.prior[z], unanswered = r->zone[z].all.unanswered;
 
 	if (seems_trained_on(r, z))
-		text_add(out, "<p class=\"note\">The bundle was trained on exactly as many rows as "
-			      "there are here: if they are the same rows, these figures flatter it. "
-			      "The model card has those of rows left out of training.</p>\n");
+		text_add(out,
+			 "<p class=\"note\">The bundle was trained on exactly as many rows as "
+			 "there are here: if they are the same rows, these figures flatter it. "
+			 "The model card has those of rows left out of training.</p>\n");
 	if (r->set && prior)
 		text_printf(out,
 			    "<p class=\"note\">%zu rows were answered by the prior: the bundle has "
