@@ -184,9 +184,10 @@ int figure_residual(const struct report *r, enum zone z, struct text *out, struc
 		"t 'range', '' u 1:2 w l lw 1.2 lc rgb other t 'mean', "
 		"0 w l lw 1 lc rgb truth notitle\n",
 		rows, figure_step((double)rows));
-	text_printf(&f.caption,
-		    "Rows in the order of the recording, run after run; %zu to %zu "
-		    "rows per point.",
-		    rows / bins, (rows + bins - 1) / bins);
+	text_add(&f.caption, "Rows in the order of the recording, run after run");
+	if (rows > bins)
+		text_printf(&f.caption, "; a point is the mean of up to %zu",
+			    (rows + bins - 1) / bins);
+	text_add(&f.caption, ".");
 	return figure_draw(&f, out, e);
 }

@@ -106,13 +106,14 @@ void html_end(struct text *out)
 void html_table(struct text *out, const char *columns)
 {
 	text_add(out, "<div class=\"wide\"><table>\n<thead><tr>");
-	while (*columns) {
+	for (bool more = true; more; columns++) {
 		size_t n = strcspn(columns, "|");
 
 		text_add(out, "<th>");
 		text_add_n(out, columns, n);
 		text_add(out, "</th>");
-		columns += n + (columns[n] == '|');
+		columns += n;
+		more = *columns == '|';
 	}
 	text_add(out, "</tr></thead>\n<tbody>\n");
 }

@@ -83,7 +83,9 @@ void card_data(const struct report *r, struct text *out)
 
 	text_add(out, "<h2 id=\"data\">Data card</h2>\n");
 	html_table(out, "The dataset|");
-	html_fact(out, "Rows", "%zu in %zu runs (%zu groups)", t->n_rows, t->n_runs, t->n_groups);
+	html_fact(out, "Rows", "%zu", t->n_rows);
+	html_fact(out, "Runs", "%zu", t->n_runs);
+	html_fact(out, "Groups", "%zu", t->n_groups);
 	html_fact(out, "Rows that repeat the labels before", "%zu", table_repeated_rows(t));
 	time_facts(t, out);
 	feature_list(t, out);

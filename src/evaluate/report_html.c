@@ -53,6 +53,24 @@ static void comparison_row(const char *name, const struct metrics *m, struct tex
 	html_row_end(out);
 }
 
+static void noise_formula(const struct report *r, const struct zone_report *zone, struct text *out)
+{
+	text_add(out,
+		 "<p class=\"soft\">Noise floor: the mean of |y<sub>i</sub> \xe2\x88\x92 "
+		 "y<sub>nn(i)</sub>| / \xe2\x88\x9a"
+		 "2, where nn(i) is the row that looks most like row i (nearest in standardised "
+		 "features), ");
+	if (r->table->n_groups > 1)
+		text_add(out, "of another group");
+	else
+		text_printf(out, "more than %d rows away", NOISE_APART);
+	text_printf(out,
+		    "; here %.2g standard deviations away in the median. No estimate from one row "
+		    "alone can be expected to do better on rows like these; one that sees the past "
+		    "may.</p>\n",
+		    zone->noise.distance);
+}
+
 static void comparison(const struct report *r, enum zone z, struct text *out)
 {
 	const struct zone_report *zone = &r->zone[z];
@@ -75,16 +93,12 @@ static void comparison(const struct report *r, enum zone z, struct text *out)
 		html_row_end(out);
 	}
 	html_table_end(out);
-	text_printf(out,
-		    "<p class=\"soft\">Noise floor: the mean of |y<sub>i</sub> \xe2\x88\x92 "
-		    "y<sub>nn(i)</sub>| / \xe2\x88\x9a"
-		    "2, where nn(i) is the row of another group "
-		    "that looks most like row i (nearest in standardised features; here %.2g "
-		    "standard deviations away in the median). No estimate from one row alone can "
-		    "be expected to do better on rows like these; one that sees the past may. "
-		    "The straight line is the best any can be on these rows, as it was fitted on "
-		    "them.</p>\n",
-		    zone->noise.distance);
+	if (zone->baseline[BASELINE_LINEAR].rows)
+		text_add(out,
+			 "<p class=\"soft\">The straight line was fitted on these very rows: no "
+			 "other does better on them.</p>\n");
+	if (zone->noise.pairs)
+		noise_formula(r, zone, out);
 }
 
 static void band_table(const struct bands *b, struct text *out)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* evaluate: windows, noise floor, baselines, bands and importance against answers worked out by hand. */
+/* evaluate: windows, noise floor, baselines, bands and importance against answers worked out by
+ * hand. */
 #include "test.h"
 
 #include "sets.h"
@@ -341,8 +342,12 @@ static void importance_leaves_the_table_as_it_was(void **state)
 static void report_has_every_figure(void **state)
 {
 	static const char *const keys[] = {
-		"\"winkler_90_watts\":",      "\"by_window\":{\"5\":{", "\"noise_floor_watts\":",
-		"\"baselines\":{",	      "\"prior\":{",		"\"by_run\":{\"run0\":{",
+		"\"winkler_90_watts\":",
+		"\"by_window\":{\"5\":{",
+		"\"noise_floor_watts\":",
+		"\"baselines\":{",
+		"\"prior\":{",
+		"\"by_run\":{\"run0\":{",
 		"\"linear_in_utilization\":",
 	};
 	struct prior prior = some_prior();
