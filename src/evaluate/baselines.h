@@ -6,8 +6,8 @@
  * What the estimates are compared with, on the same rows:
  *
  *   linear_in_utilization  a + b x cpu_utilization, least squares on the very
- *			    rows it is scored on: flattered, the best any
- *			    straight line can do here
+ *			    rows it is scored on: flattered: no other line has
+ *			    a smaller squared error on them
  *   prior		    the built-in table, which saw no label
  *   kepler_in_guest	    package only: what Kepler in the guest said, where
  *			    the recording has it

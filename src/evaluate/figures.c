@@ -18,6 +18,7 @@
 #define SCATTER_POINTS 700
 #define RESIDUAL_BINS  300
 #define GAP_INTERVALS  3
+#define SHOWN_GAP      5
 
 /* Consecutive rows of one run. */
 struct stretch {
@@ -70,35 +71,62 @@ static const char *time_unit(double span_s, double *ret_s)
 	return *ret_s < 60 ? "seconds" : *ret_s < 3600 ? "minutes" : "hours";
 }
 
+/* From the row before, as it is drawn: a gap or time going back is SHOWN_GAP intervals. */
+static double step_shown(const struct table *t, const struct table_run *run, size_t i, bool *gap)
+{
+	double step_s = t->t_s[i] - t->t_s[i - 1];
+
+	*gap = !(step_s > 0 && step_s <= GAP_INTERVALS * run->interval_s);
+	return *gap ? SHOWN_GAP * run->interval_s : step_s;
+}
+
+/* The data block, time in units of unit_s. Returns the span in seconds; counts gaps. */
+static double stretch_rows(const struct report *r, enum zone z, const struct stretch *s,
+			   double unit_s, struct figure *f, size_t *ret_gaps)
+{
+	const struct answers *a = &r->answers;
+	double at_s = 0;
+
+	*ret_gaps = 0;
+	text_add(&f->script, "$d << EOD\n");
+	for (size_t i = s->first; i < s->first + s->n; i++) {
+		bool gap = false;
+
+		if (i > s->first)
+			at_s += step_shown(r->table, &r->table->runs[s->run], i, &gap);
+		if (gap)
+			text_add(&f->script, "\n"); /* breaks the lines */
+		*ret_gaps += gap;
+		figure_numbers(f, 5, at_s / unit_s, r->table->y_w[z][i], a->watts[z][i],
+			       a->low[z][i], a->high[z][i]);
+	}
+	text_add(&f->script, "EOD\n");
+	return at_s;
+}
+
 static int draw_stretch(const struct report *r, enum zone z, const struct stretch *s,
 			const char *which, struct text *out, struct err *e)
 {
-	const struct table *t = r->table;
-	const struct table_run *run = &t->runs[s->run];
-	const struct answers *a = &r->answers;
+	const struct table_run *run = &r->table->runs[s->run];
 	struct figure f = {.title = which};
-	double start_s = t->t_s[run->first], unit_s;
-	const char *unit = time_unit(t->t_s[s->first + s->n - 1] - start_s, &unit_s);
+	double unit_s, span_s;
+	const char *unit = time_unit(run->interval_s * (double)s->n, &unit_s);
+	size_t gaps;
 
-	text_add(&f.script, "$d << EOD\n");
-	for (size_t i = s->first; i < s->first + s->n; i++) {
-		double step_s = i > s->first ? t->t_s[i] - t->t_s[i - 1] : 0;
-
-		if (step_s < 0 || step_s > GAP_INTERVALS * run->interval_s)
-			text_add(&f.script, "\n");
-		figure_numbers(&f, 5, (t->t_s[i] - start_s) / unit_s, t->y_w[z][i], a->watts[z][i],
-			       a->low[z][i], a->high[z][i]);
-	}
+	span_s = stretch_rows(r, z, s, unit_s, &f, &gaps);
 	text_printf(&f.script,
-		    "EOD\nset xlabel '%s since the run began'\nset ylabel 'W'\n"
-		    "set yrange [0:*]\n"
+		    "set xlabel '%s'\nset ylabel 'W'\nset yrange [0:*]\nset xrange [0:%g]\n"
+		    "set xtics %g\n"
 		    "plot $d u 1:4:5 w filledcurves fc rgb estimate fs transparent solid 0.22 "
 		    "noborder t '90 %%', '' u 1:2 w l lw 1.4 lc rgb truth t 'truth', "
 		    "'' u 1:3 w l lw 1.2 lc rgb estimate t 'estimate'\n",
-		    unit);
+		    unit, span_s / unit_s, figure_step(span_s / unit_s));
 	text_add(&f.caption, "Run ");
 	html_text(&f.caption, run->name);
-	text_printf(&f.caption, ", %zu rows, wMAPE %.1f %%.", s->n, 100 * s->wmape);
+	text_printf(&f.caption, ", rows %zu to %zu, wMAPE %.1f %%.", s->first - run->first + 1,
+		    s->first - run->first + s->n, 100 * s->wmape);
+	if (gaps)
+		text_printf(&f.caption, " %zu gap%s, drawn short.", gaps, gaps == 1 ? "" : "s");
 	return figure_draw(&f, out, e);
 }
 

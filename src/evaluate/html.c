@@ -25,7 +25,7 @@ static const char style[] =
 	".note{border-left:4px solid var(--estimate);padding:.2em .8em;background:var(--card)}\n"
 	"nav a{margin-right:1em}\n"
 	"a{color:var(--other)}\n"
-	".tiles{display:grid;gap:8px;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));"
+	".tiles{display:grid;gap:8px;grid-template-columns:repeat(auto-fit,minmax(120px,1fr));"
 	"margin:.8em 0}\n"
 	".tiles div{background:var(--card);border:1px solid var(--grid);border-radius:6px;"
 	"padding:8px 10px;font-size:.85rem;color:var(--soft)}\n"

@@ -13,9 +13,9 @@
  * With one group, among rows more than NOISE_APART rows away. If labels are a
  * function of the features plus independent Gaussian noise, the floor is the
  * mean absolute error of that function itself: E|e| = E|e - e'| / sqrt(2). It is
- * high where neighbours are far (`distance`), and a model that sees the past
- * may go below it. q is at most NOISE_QUERIES rows, compared with at most
- * NOISE_ROWS, spread evenly.
+ * high where neighbours are far (`distance`); models that see the past, or
+ * were trained on the row's own group, may go below it. q is at most NOISE_QUERIES rows, compared
+ * with at most NOISE_ROWS, spread evenly.
  */
 
 #include "align/table.h"

@@ -65,9 +65,9 @@ static void noise_formula(const struct report *r, const struct zone_report *zone
 	else
 		text_printf(out, "more than %d rows away", NOISE_APART);
 	text_printf(out,
-		    "; here %.2g standard deviations away in the median. No estimate from one row "
-		    "alone can be expected to do better on rows like these; one that sees the past "
-		    "may.</p>\n",
+		    "; here %.2g standard deviations away in the median. A model that knows the "
+		    "present row alone, and has not seen the rows of its group, can hardly do "
+		    "better; one that sees the past may.</p>\n",
 		    zone->noise.distance);
 }
 
@@ -96,7 +96,7 @@ static void comparison(const struct report *r, enum zone z, struct text *out)
 	if (zone->baseline[BASELINE_LINEAR].rows)
 		text_add(out,
 			 "<p class=\"soft\">The straight line was fitted on these very rows: no "
-			 "other does better on them.</p>\n");
+			 "other line has a smaller squared error on them.</p>\n");
 	if (zone->noise.pairs)
 		noise_formula(r, zone, out);
 }
