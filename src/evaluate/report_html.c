@@ -110,7 +110,7 @@ static void band_table(const struct bands *b, struct text *out)
 
 		if (!m->rows)
 			continue;
-		snprintf(name, sizeof(name), "%d\xe2\x80\x93%d %%", k * 100 / BAND_COUNT,
+		snprintf(name, sizeof(name), "%d\xe2\x80\x93%d\xc2\xa0%%", k * 100 / BAND_COUNT,
 			 (k + 1) * 100 / BAND_COUNT);
 		html_row(out, name);
 		html_cell_count(out, m->rows);
