@@ -5,18 +5,23 @@
 
 #include "align/dataset.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/inputs.h"
 #include "evaluate/evaluate.h"
+#include "evaluate/plot.h"
 
 static const struct command_help help = {
-	.usage = "evaluate --bundle B --trust K.pub --dataset D.db... [--json] [--stateless]",
-	.about = "Estimate every row of a dataset as `vmwatts estimate` would and compare with its "
-		 "labels.\nWithout --bundle the built-in prior is evaluated. Ratios "
-		 "in JSON are\nfractions; MAPE is over rows above max(0.1 W, 2 % of the largest "
-		 "label).",
-	.example = "  vmwatts evaluate --bundle model.vmw --trust K.pub --dataset test.db"};
+	.usage = "evaluate --bundle B --trust K.pub --dataset D.db... [--json] [--report R.html]",
+	.about =
+		"Estimate every row of a dataset as `vmwatts estimate` would and compare with its "
+		"labels.\nWithout --bundle the built-in prior is evaluated. Ratios "
+		"in JSON are\nfractions; MAPE is over rows above max(0.1 W, 2 % of the largest "
+		"label).\n--report writes one self-contained page with plots, which gnuplot draws; "
+		"docs/evaluation.md\nsays what each figure is.",
+	.example = "  vmwatts evaluate --bundle model.vmw --trust K.pub --dataset test.db --report "
+		   "r.html"};
 
 struct arguments {
 	const char *bundle, *trust, *report, *root;
@@ -57,6 +62,20 @@ static int write_report(const struct report *report, bool json, struct err *e)
 	return failed ? err_errno(e, "cannot write the report") : 0;
 }
 
+static int write_page(const struct report *report, const struct evaluate_options *o,
+		      const char *path, struct err *e)
+{
+	struct text page = {0};
+	int r = report_html(report, o, &page, e);
+
+	if (r == 0)
+		r = file_replace(path, 0644, page.s, page.len, e);
+	if (r == 0)
+		fprintf(stderr, "%s: %zu bytes\n", path, page.len);
+	text_release(&page);
+	return r;
+}
+
 static int evaluate_table(const struct arguments *a, const struct table *t,
 			  const struct model_set *s, struct err *e)
 {
@@ -72,6 +91,8 @@ static int evaluate_table(const struct arguments *a, const struct table *t,
 	if (r < 0)
 		return r;
 	r = write_report(&report, a->json, e);
+	if (r == 0 && a->report)
+		r = write_page(&report, &o, a->report, e);
 	report_release(&report);
 	return r;
 }
@@ -80,8 +101,10 @@ static int run(const struct arguments *a, struct err *e)
 {
 	struct model_set *set = NULL;
 	struct table *table = NULL;
-	int r = input_bundle(a->bundle, a->trust, &set, e);
+	int r = a->report ? plot_check(e) : 0;
 
+	if (r == 0)
+		r = input_bundle(a->bundle, a->trust, &set, e);
 	if (r == 0)
 		r = load_datasets(&a->datasets, &table, e);
 	if (r == 0)
@@ -103,15 +126,14 @@ int cmd_evaluate(int argc, char **argv)
 		{"stateless", NULL, OPTION_FLAG, &a.stateless, "pass over models with history"},
 		{"root", "DIR", OPTION_STRING, &a.root,
 		 "whose prior answers where no model does (default: this machine)"},
-		{"report", "R.html", OPTION_STRING, &a.report, "not in this version"},
+		{"report", "R.html", OPTION_STRING, &a.report,
+		 "also write a page with plots (needs gnuplot)"},
 	};
 	int r = cli_parse(argc, argv, &help, options, array_size(options), NULL);
 
 	if (r >= 0)
 		return r;
-	if (a.report)
-		err_set(&e, -ERR_USAGE, "--report is not in this version; --json has the figures");
-	else if (!a.datasets.n)
+	if (!a.datasets.n)
 		err_set(&e, -ERR_USAGE, "--dataset D.db is needed");
 	if (!e.code)
 		run(&a, &e);

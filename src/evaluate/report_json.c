@@ -22,6 +22,7 @@ static void add_metrics(const struct metrics *m, struct text *out)
 		{"coverage_90", m->coverage},
 		{"mean_interval_watts", m->mean_interval_w},
 		{"interval_score_watts", m->interval_score_w},
+		{"winkler_90_watts", m->interval_score_w}, /* the same by its other name */
 	};
 
 	text_printf(out, "\"rows\":%zu,\"unanswered\":%zu", m->rows, m->unanswered);
@@ -49,6 +50,69 @@ static void add_runs(const struct report *r, const struct zone_report *z, struct
 	text_add(out, "}");
 }
 
+/* Figures of estimates that have no interval. */
+static void add_points(const struct metrics *m, struct text *out)
+{
+	const struct {
+		const char *key;
+		double value;
+	} figures[] = {
+		{"mape", m->mape},
+		{"mae_watts", m->mae_w},
+		{"wmape", m->wmape},
+		{"rmse_watts", m->rmse_w},
+		{"r2", m->r2},
+		{"bias_watts", m->bias_w},
+		{"energy_error", m->energy_error},
+	};
+
+	text_printf(out, "\"rows\":%zu", m->rows);
+	for (size_t i = 0; i < array_size(figures); i++) {
+		text_printf(out, ",\"%s\":", figures[i].key);
+		text_json_number(out, figures[i].value);
+	}
+}
+
+static void add_windows(const struct zone_report *z, struct text *out)
+{
+	bool first = true;
+
+	text_add(out, ",\"by_window\":{");
+	for (int k = 0; k < WINDOW_COUNT; k++) {
+		const struct window_metrics *w = &z->window[k];
+
+		if (!w->blocks.rows)
+			continue;
+		text_printf(out, "%s\"%g\":{\"mean_seconds\":", first ? "" : ",", w->window_s);
+		text_json_number(out, w->mean_s);
+		text_add(out, ",");
+		add_points(&w->blocks, out);
+		text_add(out, "}");
+		first = false;
+	}
+	text_add(out, "}");
+}
+
+static void add_comparison(const struct zone_report *z, struct text *out)
+{
+	bool first = true;
+
+	text_add(out, ",\"noise_floor_watts\":");
+	text_json_number(out, z->noise.floor_w);
+	text_add(out, ",\"noise_distance\":");
+	text_json_number(out, z->noise.distance);
+	text_add(out, ",\"baselines\":{");
+	for (int b = 0; b < BASELINE_COUNT; b++) {
+		if (!z->baseline[b].rows)
+			continue;
+		text_printf(out, "%s\"%s\":{", first ? "" : ",", baseline_name((enum baseline)b));
+		add_points(&z->baseline[b], out);
+		text_add(out, "}");
+		first = false;
+	}
+	text_add(out, "}");
+}
+
 void report_json(const struct report *r, struct text *out)
 {
 	bool first = true;
@@ -65,8 +129,10 @@ void report_json(const struct report *r, struct text *out)
 			continue;
 		text_printf(out, "%s\"%s\":{", first ? "" : ",", zone_name(z));
 		add_metrics(&zone->all, out);
-		text_printf(out, ",\"answered_by\":{\"trained\":%zu,\"prior\":%zu}", zone->trained,
-			    zone->prior);
+		text_printf(out, ",\"answered_by\":{\"trained\":%zu,\"prior\":%zu}",
+			    r->answers.trained[z], r->answers.prior[z]);
+		add_windows(zone, out);
+		add_comparison(zone, out);
 		add_runs(r, zone, out);
 		text_add(out, "}");
 		first = false;
@@ -94,8 +160,9 @@ void report_people(const struct report *r, struct text *out)
 			    "\n%-26s %7s %7s %7s %8s %8s %7s %8s %7s %7s %8s\n"
 			    "%-26s %7s %7s %7s %8s %8s %7s %8s %7s %7s %8s\n",
 			    zone_name(z), "rows", "wMAPE", "MAPE", "MAE", "RMSE", "R2", "bias",
-			    "energy", "inside", "width", zone->trained ? "" : "  (by the prior)",
-			    "", "%", "%", "W", "W", "", "W", "err %", "90 %", "W");
+			    "energy", "inside", "width",
+			    r->answers.trained[z] ? "" : "  (by the prior)", "", "%", "%", "W", "W",
+			    "", "W", "err %", "90 %", "W");
 		add_line("all", &zone->all, out);
 		for (size_t k = 0; r->table->n_runs > 1 && k < r->table->n_runs; k++) {
 			if (zone->by_run[k].rows)

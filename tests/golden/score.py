@@ -29,6 +29,13 @@ def figures(rows):
     def winkler(t, lo, hi):
         return hi - lo + (20 * (lo - t) if t < lo else 20 * (t - hi) if t > hi else 0)
 
+    def pinball(t, q, level):
+        return (t - q) * level if t > q else (q - t) * (1 - level)
+
+    def winkler_by_quantiles(t, lo, hi):
+        """The same score, as the two quantiles an interval's ends are: 2/alpha x their pinball losses."""
+        return 20 * (pinball(t, lo, 0.05) + pinball(t, hi, 0.95))
+
     return {
         "rows": len(answered),
         "mape": statistics.fmean(above),
@@ -42,6 +49,7 @@ def figures(rows):
         "coverage_90": statistics.fmean(lo <= t <= hi for t, _, lo, hi in bounded),
         "mean_interval_watts": statistics.fmean(hi - lo for _, _, lo, hi in bounded),
         "interval_score_watts": statistics.fmean(winkler(t, lo, hi) for t, _, lo, hi in bounded),
+        "winkler_90_watts": statistics.fmean(winkler_by_quantiles(t, lo, hi) for t, _, lo, hi in bounded),
     }
 
 

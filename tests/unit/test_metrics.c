@@ -27,6 +27,7 @@ static double figure(const struct metrics *m, const char *name)
 		{"coverage_90", m->coverage},
 		{"mean_interval_watts", m->mean_interval_w},
 		{"interval_score_watts", m->interval_score_w},
+		{"winkler_90_watts", m->interval_score_w},
 	};
 
 	for (size_t i = 0; i < array_size(all); i++) {
