@@ -166,9 +166,10 @@ static int zone_of(const char *column, const char *unit)
 	return -1;
 }
 
-static void classify(struct column *k, bool labels)
+static void classify(struct column *k, const struct csv_options *o)
 {
-	int f = feature_find(k->name), watts = zone_of(k->name, "watts");
+	bool labels = o->labels;
+	int f = o->power_only ? -1 : feature_find(k->name), watts = zone_of(k->name, "watts");
 	int joules = zone_of(k->name, "joules");
 
 	if (!strcmp(k->name, "time_s")) {
@@ -259,6 +260,15 @@ static bool same_target(const struct column *a, const struct column *b)
 	return a->kind != COLUMN_IGNORED && a->kind == b->kind && a->index == b->index;
 }
 
+static bool has_label(const struct csv_header *h)
+{
+	bool any = false;
+
+	zone_foreach (z)
+		any |= h->watts[z] || h->joules[z];
+	return any;
+}
+
 static int check_header(const struct csv_reader *c, const struct csv_options *o, const char *first,
 			struct err *e)
 {
@@ -282,7 +292,11 @@ static int check_header(const struct csv_reader *c, const struct csv_options *o,
 		return row_error(c, e,
 				 "no column time_s (seconds, the end of each row's interval) "
 				 "in the header line");
-	if (!c->header.n_features)
+	if (o->power_only && !has_label(&c->header))
+		return row_error(c, e,
+				 "no column of measured power (package_watts or package_joules, "
+				 "core_watts and so on)");
+	if (!o->power_only && !c->header.n_features)
 		return row_error(c, e,
 				 "no column is a known feature (cpu_utilization and so on; "
 				 "docs/formats/recordings.md lists them)");
@@ -319,7 +333,7 @@ static int read_header(struct csv_reader *c, const struct csv_options *o, struct
 
 		snprintf(k->name, sizeof(k->name), "%s", name);
 		k->group = o->labels && !strcmp(name, group);
-		classify(k, o->labels);
+		classify(k, o);
 		note_column(h, k);
 	}
 	list_ignored(c);
