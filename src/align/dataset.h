@@ -59,7 +59,10 @@ struct pair_report {
 	double lag_s;		  /* guest time = host time + lag */
 	double lag_uncertainty_s; /* half of the 95 % interval; NaN when the lag was given */
 	double lag_rival_s;	  /* another lag that fits nearly as well; NaN: none */
-	double label_window_s;	  /* what a figure of the host averages over */
+	double label_window_s;	  /* what a label averages over: the guest's step, or the
+				   * host's usual refresh where that is longer */
+	double meter_window_s;	  /* what the host's figures seem to average over already; NaN:
+				   * over their refresh only */
 	double correlation;	  /* of power and the guest's load; NaN when either is constant */
 	size_t refreshes;	  /* of the host that were compared */
 	size_t host_rows, host_bad_rows, host_empty_rows;

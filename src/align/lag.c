@@ -16,14 +16,14 @@
 #include "align/fit.h"
 #include "base/cleanup.h"
 
-#define COARSE_PER_S  4
-#define COARSE_SIDE   (LAG_MAX_S * COARSE_PER_S) /* lags to either side of 0 */
-#define COARSE_N      (2 * COARSE_SIDE + 1)
-#define FINE_SIDE     80
-#define FINE_N	      (2 * FINE_SIDE + 1)
-#define T_95	      2.262 /* Student's t, FIT_BLOCKS - 1 degrees of freedom */
-#define T_BETTER      2.0
-#define JOINED	      0.75 /* of a guest's step */
+#define COARSE_PER_S 4
+#define COARSE_SIDE  (LAG_MAX_S * COARSE_PER_S) /* lags to either side of 0 */
+#define COARSE_N     (2 * COARSE_SIDE + 1)
+#define FINE_SIDE    80
+#define FINE_N	     (2 * FINE_SIDE + 1)
+#define T_95	     2.262 /* Student's t, FIT_BLOCKS - 1 degrees of freedom */
+#define T_BETTER     2.0
+#define JOINED	     0.75 /* of a guest's step */
 
 /* Windows to try, in steps of the guest or the host, whichever are longer; 0 is none. */
 static const double windows[] = {0, 2, 3, 5, 7, 10, 15, 20};
@@ -42,7 +42,7 @@ struct search {
 	double *x[3];		       /* owned; scratch and the loads of peaks */
 	double curve[N_WINDOWS][COARSE_N];
 	size_t compared[N_WINDOWS][COARSE_N];
-	double step_s;	   /* of comparison */
+	double step_s; /* of comparison */
 	size_t n_most; /* refreshes compared at the lag that has most */
 	bool power_varies, load_varies;
 };
@@ -215,8 +215,9 @@ static int not_credible(struct err *e, const char *why)
 static int check_input(const struct search *s, struct err *e)
 {
 	if (!s->in->load->n)
-		return err_set(e, -ERR_DATA, "the guest's file has no load: a column "
-					     "cpu_busy_vcpus, cpu_utilization or cycles_rate");
+		return err_set(e, -ERR_DATA,
+			       "the guest's file has no load: a column "
+			       "cpu_busy_vcpus, cpu_utilization or cycles_rate");
 	if (s->points.n < LAG_REFRESHES_MIN)
 		return err_set(e, -ERR_DATA,
 			       "power was refreshed %zu times, and at least %d are needed to find "
@@ -297,8 +298,8 @@ static int fine_sums(struct search *s, double from_s, double step_s, double wind
 		sample(s, from_s + (double)k * step_s, window_s, s->x[0]);
 		for (size_t i = 0; i < s->points.n; i++) {
 			if (!masked[i])
-				sums_add(&ret[k][fit_block(&s->points, i)], &s->points,
- s->x[0][i], i);
+				sums_add(&ret[k][fit_block(&s->points, i)], &s->points, s->x[0][i],
+					 i);
 		}
 	}
 	return 0;

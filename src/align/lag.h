@@ -34,11 +34,11 @@
 #include "align/track.h"
 #include "base/err.h"
 
-#define LAG_MAX_S	   30
-#define LAG_REFRESHES_MIN  20
-#define LAG_CORRELATION	   0.5 /* and 4 / sqrt(refreshes): what chance does not give */
-#define LAG_ALIKE	   0.03 /* a rival that leaves so much more unexplained is none */
-#define LAG_UNCERTAINTY_S  5.0 /* or 3 steps of the guest */
+#define LAG_MAX_S	  30
+#define LAG_REFRESHES_MIN 20
+#define LAG_CORRELATION	  0.5  /* and 4 / sqrt(refreshes): what chance does not give */
+#define LAG_ALIKE	  0.03 /* a rival that leaves so much more unexplained is none */
+#define LAG_UNCERTAINTY_S 5.0  /* or 3 steps of the guest */
 
 struct lag_input {
 	const struct track *load;  /* the guest's, on its clock */

@@ -20,6 +20,9 @@ static const enum feature load_signals[] = {FEATURE_CPU_BUSY_VCPUS, FEATURE_CPU_
 static const enum zone power_zones[] = {ZONE_PACKAGE, ZONE_CORE, ZONE_PLATFORM, ZONE_UNCORE,
 					ZONE_DRAM};
 
+/* A refresh over so many of the guest's steps is slower than the guest. */
+#define SLOW_STEPS 1.25
+
 struct guest_row {
 	double t_s, load[N_SIGNALS];
 };
@@ -140,7 +143,10 @@ static int find_lag(struct pairing *p, const struct guest_row *rows, size_t n, d
 	p->report.lag_s = lag.lag_s;
 	p->report.lag_uncertainty_s = lag.uncertainty_s;
 	p->report.lag_rival_s = lag.rival_s;
-	p->report.label_window_s = fmax(lag.window_s, p->power.refresh_s);
+	p->report.meter_window_s = lag.window_s > 0 ? lag.window_s : NAN;
+	p->report.label_window_s = p->step_s;
+	if (p->power.refresh_s > SLOW_STEPS * p->step_s)
+		p->report.label_window_s = p->power.refresh_s;
 	p->report.correlation = lag.correlation;
 	p->report.refreshes = lag.refreshes;
 	return 0;
@@ -209,8 +215,12 @@ void pair_free(struct pairing *p)
 bool pair_label(struct pairing *p, struct csv_row *row)
 {
 	double t_s = row->row.t_s, begin_s = interval_begin(p->last_t_s, t_s, p->step_s);
-	double from_s = begin_s - p->report.lag_s, to_s = t_s - p->report.lag_s;
+	double from_s, to_s = t_s - p->report.lag_s;
 	bool any = false;
+
+	if (p->report.label_window_s > p->step_s)
+		begin_s = fmin(begin_s, t_s - p->report.label_window_s);
+	from_s = begin_s - p->report.lag_s;
 
 	p->last_t_s = t_s;
 	zone_foreach (z) {

@@ -9,8 +9,12 @@
  * The label of a row is the host's mean power over the row's own interval
  * (the time of the row before, its time], moved by the lag to the host's
  * clock. The first row, and one after a gap of over 3 usual steps or a step
- * back in time, are taken to cover one usual step. A row whose interval the
- * host does not cover has no label and is left out. Features are not touched.
+ * back in time, are taken to cover one usual step. Where the host refreshes
+ * more slowly than the guest samples, a shorter mean than its usual refresh
+ * says nothing more: the label is then the mean over one refresh up to the
+ * row's time, so that every label means the same and none mixes in what came
+ * after. A row whose time the host does not cover has no label and is left
+ * out. Features are not touched, so the run's window stays its step.
  */
 
 #include <stdio.h>

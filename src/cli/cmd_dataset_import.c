@@ -33,6 +33,7 @@ static void pair_json(struct text *t, const char *host_path, const struct pair_r
 	report_number(t, "lag_uncertainty_seconds", p->lag_uncertainty_s);
 	report_number(t, "lag_rival_seconds", p->lag_rival_s);
 	report_number(t, "label_window_seconds", p->label_window_s);
+	report_number(t, "meter_window_seconds", p->meter_window_s);
 	report_number(t, "correlation", p->correlation);
 	report_number(t, "r2", p->correlation * p->correlation);
 	text_printf(t, ",\"refreshes_compared\":%zu,\"host_rows\":%zu,\"host_bad_rows\":%zu",
@@ -77,11 +78,8 @@ static void import_talk(const char *path, const struct import_report *r)
 		fprintf(stderr, "%s: columns not used: %s\n", path, r->ignored);
 }
 
-static void pair_talk(const struct arguments *a, const struct pair_report *p)
+static void lag_talk(const char *host, const struct pair_report *p)
 {
-	size_t left_out = p->rows_outside + p->rows_in_gaps + p->rows_empty;
-	const char *guest = a->pair.guest_path, *host = a->pair.host_path;
-
 	fprintf(stderr, "%s: guest time is host time %+.2f s", host, p->lag_s);
 	if (isnan(p->lag_uncertainty_s))
 		fprintf(stderr, " (given)");
@@ -97,12 +95,22 @@ static void pair_talk(const struct arguments *a, const struct pair_report *p)
 			"%s: %+.2f s fits nearly as well: the load repeats; --lag if that is the "
 			"right one\n",
 			host, p->lag_rival_s);
-	fprintf(stderr, "%s: %zu rows, power averages over about %.2g s, %zu rows repeat a refresh",
-		host, p->host_rows, p->label_window_s, p->host_repeats);
+}
+
+static void pair_talk(const struct arguments *a, const struct pair_report *p)
+{
+	size_t left_out = p->rows_outside + p->rows_in_gaps + p->rows_empty;
+	const char *guest = a->pair.guest_path, *host = a->pair.host_path;
+
+	lag_talk(host, p);
+	fprintf(stderr, "%s: %zu rows, %zu repeat a refresh", host, p->host_rows, p->host_repeats);
 	if (p->host_empty_rows)
 		fprintf(stderr, ", %zu are empty", p->host_empty_rows);
 	if (p->host_bad_rows)
 		fprintf(stderr, ", %zu bad rows left out", p->host_bad_rows);
+	fprintf(stderr, "; labels average over %.2g s", p->label_window_s);
+	if (!isnan(p->meter_window_s))
+		fprintf(stderr, ", the meter's figures over about %.2g s", p->meter_window_s);
 	fprintf(stderr, "\n");
 	if (p->host_ignored[0])
 		fprintf(stderr, "%s: columns not used: %s\n", host, p->host_ignored);
@@ -219,8 +227,9 @@ static const struct command_help help = {
 		 "its own clock\n(--guest, --host), one run. The lag between the two is found, and "
 		 "told with its\nuncertainty; where none is credible nothing is imported. The "
 		 "dataset is created or\nappended to; a run is imported whole or not at all.",
-	.example = "  vmwatts dataset import --joined monday.csv tuesday.csv --out lab.db\n"
-		   "  vmwatts dataset import --guest run.guest.csv --host run.host.csv --out lab.db"};
+	.example =
+		"  vmwatts dataset import --joined monday.csv tuesday.csv --out lab.db\n"
+		"  vmwatts dataset import --guest run.guest.csv --host run.host.csv --out lab.db"};
 
 int cmd_dataset_import(int argc, char **argv)
 {
