@@ -22,6 +22,7 @@
 #define FINE_SIDE    80
 #define FINE_N	     (2 * FINE_SIDE + 1)
 #define T_95	     2.262 /* Student's t, FIT_BLOCKS - 1 degrees of freedom */
+#define UNKNOWN	     0.1   /* of a step of comparison */
 #define T_BETTER     2.0
 #define JOINED	     0.75 /* of a guest's step */
 
@@ -348,8 +349,8 @@ static int refine(struct search *s, double coarse_s, double window_s, struct lag
 	}
 	for (size_t k = 0; k < FIT_BLOCKS; k++)
 		squares += (lags[k] - mean) * (lags[k] - mean);
-	ret->uncertainty_s = T_95 * sqrt(squares * (FIT_BLOCKS - 1) / FIT_BLOCKS);
-	ret->uncertainty_s = fmax(ret->uncertainty_s, 0.1 * s->in->step_s);
+	ret->uncertainty_s =
+		hypot(T_95 * sqrt(squares * (FIT_BLOCKS - 1) / FIT_BLOCKS), UNKNOWN * s->step_s);
 	return 0;
 }
 

@@ -27,8 +27,11 @@
  * 1993, chapter 11; it needs no model of the noise and minds that neighbouring
  * refreshes are alike):
  *
- *   u = 2.262 sqrt(9/10 sum (lag_k - mean lag_k)^2), at least a tenth of the
- *   guest's step, within which its load is not known
+ *   u^2 = 2.262^2 9/10 sum (lag_k - mean lag_k)^2 + (step / 10)^2
+ *
+ * where 2.262 is Student's t for 9 degrees of freedom, and step is the guest's
+ * or the mean refresh, whichever is longer: load and power within it are not
+ * known.
  */
 
 #include "align/track.h"
