@@ -16,7 +16,8 @@
 #include "base/cleanup.h"
 #include "features/csv.h"
 
-#define BAD_ROWS_TOLD 20
+#define BAD_ROWS_TOLD  20
+#define CONSTANT_STEPS 1.5 /* of reading; see power.h */
 
 struct meter_row {
 	double t_s, watts[ZONE_COUNT], joules[ZONE_COUNT];
@@ -110,28 +111,47 @@ static bool repeats(const struct meter_row *a, const struct meter_row *b)
 	return true;
 }
 
-/* Mark repeats; the usual step of reading and of refreshing. */
+/* The usual refresh, from the n steps between changes; sorts them. See power.h. */
+static void measure_refresh(struct power *out, double *steps_s, size_t n)
+{
+	size_t plausible = 0;
+
+	out->refresh_s = median_of(steps_s, n);
+	if (!n)
+		return;
+	out->constant_s = steps_s[n / 10] + CONSTANT_STEPS * out->step_s;
+	while (plausible < n && steps_s[plausible] <= out->constant_s)
+		plausible++;
+	out->refresh_s = median_of(steps_s, plausible);
+}
+
+/* Mark repeats; the pace of reading and of refreshing. */
 static int measure_pace(struct meter *m, struct err *e)
 {
-	autofree double *refresh_s = malloc((m->n + 1) * sizeof(*refresh_s));
+	autofree double *steps_s = malloc((m->n + 1) * sizeof(*steps_s));
 	struct power *out = m->out;
+	double changed_s = NAN;
 	size_t n = 0;
 
 	out->t_s = malloc((m->n + 1) * sizeof(*out->t_s));
-	if (!refresh_s || !out->t_s)
+	if (!steps_s || !out->t_s)
 		return err_nomem(e);
+	out->constant_s = INFINITY;
 	for (size_t i = 0; i < m->n; i++) {
 		struct meter_row *row = &m->rows[i];
 
 		row->repeat = i && repeats(row - 1, row);
 		out->t_s[out->n++] = row->t_s;
 		out->repeats += row->repeat;
-		if (!row->repeat)
-			refresh_s[n++] = row->t_s;
+		if (row->repeat)
+			continue;
+		if (!isnan(changed_s))
+			steps_s[n++] = row->t_s - changed_s;
+		changed_s = row->t_s;
 	}
-	if (median_step(out->t_s, out->n, &out->step_s) < 0 ||
-	    median_step(refresh_s, n, &out->refresh_s) < 0)
+	if (median_step(out->t_s, out->n, &out->step_s) < 0)
 		return err_nomem(e);
+	measure_refresh(out, steps_s, n);
 	return 0;
 }
 
@@ -160,7 +180,7 @@ static double fill_constant(const struct meter *m, struct track *to, const struc
 	double refresh_s = m->out->refresh_s, t_s = last->t_s;
 	double power_w = isnan(row->joules[z]) ? last->power_w : 0;
 
-	if (!(row->t_s - t_s > GAP_STEPS * refresh_s))
+	if (!(row->t_s - t_s > m->out->constant_s))
 		return t_s;
 	if (last->empties)
 		return NAN;

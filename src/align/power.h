@@ -16,8 +16,10 @@
  *            counter that falls has wrapped or was reset: watts where the row
  *            has them, else missing over that step
  *
- * Joules go before watts. Figures that stay the same for more than 3 usual
- * refreshes were refreshed and are constant, so the next change speaks for one
+ * Joules go before watts. Refreshes come at one pace, seen through the readings:
+ * the steps between changes differ by at most one step of reading. Figures that
+ * stay for longer than the shortest such step (the 10 % quantile) and 1.5 steps
+ * of reading were refreshed and are constant, so the next change speaks for one
  * usual refresh only. An empty field, and a row that comes over 3 median steps
  * after the one before, leave a hole.
  */
@@ -33,7 +35,8 @@ struct power {
 	struct track zones[ZONE_COUNT]; /* W; empty where the zone is not measured */
 	size_t n;			/* good rows, in the order of time */
 	double *t_s;			/* owned; when each was read */
-	double step_s, refresh_s;	/* medians; NaN for fewer than two */
+	double step_s;			/* median; of reading */
+	double refresh_s, constant_s;	/* usual; longer than this is constant; NaN: no change */
 	size_t bad_rows, repeats, empty_rows;
 	char ignored[512]; /* columns not used, comma-separated */
 };

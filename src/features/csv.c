@@ -232,13 +232,14 @@ static const char *hint_for(const struct csv_header *h, const char *name)
 	return near && !h->feature[feature_find(near)] ? near : NULL;
 }
 
-static void list_ignored(struct csv_reader *c)
+static void list_ignored(struct csv_reader *c, const struct csv_options *o)
 {
 	struct csv_header *h = &c->header;
 	size_t len = 0, room = sizeof(h->ignored) - 8;
 
 	for (size_t i = 0; i < h->n_columns; i++) {
-		const char *name = c->columns[i].name, *near = hint_for(h, name);
+		const char *name = c->columns[i].name,
+			   *near = o->power_only ? NULL : hint_for(h, name);
 		char item[192];
 		int n;
 
@@ -336,7 +337,7 @@ static int read_header(struct csv_reader *c, const struct csv_options *o, struct
 		classify(k, o);
 		note_column(h, k);
 	}
-	list_ignored(c);
+	list_ignored(c, o);
 	return check_header(c, o, first, e);
 }
 
