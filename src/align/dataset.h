@@ -66,7 +66,8 @@ struct pair_report {
 	double correlation;	  /* of power and the guest's load; NaN when either is constant */
 	size_t refreshes;	  /* of the host that were compared */
 	size_t host_rows, host_bad_rows, host_empty_rows;
-	size_t host_repeats; /* every label as in the row before: read again, not refreshed */
+	size_t host_repeats;	    /* every label as in the row before: */
+	bool host_repeats_constant; /* power that was constant, not a refresh read again */
 	/* Guest's rows that were left out: before or after the host's time, in a gap of
 	 * over 3 of its median steps, where its labels are empty or its counters fell. */
 	size_t rows_outside, rows_in_gaps, rows_empty;

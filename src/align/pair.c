@@ -23,6 +23,10 @@ static const enum zone power_zones[] = {ZONE_PACKAGE, ZONE_CORE, ZONE_PLATFORM, 
 /* A refresh over so many of the guest's steps is slower than the guest. */
 #define SLOW_STEPS 1.25
 
+/* When repeats are constant power; see pair.h. */
+#define CLEARLY 0.8
+#define PERFECT 1e-6
+
 struct guest_row {
 	double t_s, load[N_SIGNALS];
 };
@@ -127,29 +131,76 @@ static const struct track *zone_track(const struct power *p)
 	return &p->zones[ZONE_PACKAGE];
 }
 
-static int find_lag(struct pairing *p, const struct guest_row *rows, size_t n, double lag_s,
-		    struct err *e)
-{
-	struct track load = {0};
-	struct lag_input in = {&load, zone_track(&p->power), p->step_s};
+/* The host read in one way, and the lag that follows. */
+struct reading {
+	struct power power;
 	struct lag lag;
-	int r = load_track(rows, n, p->step_s, &load, e);
+	enum power_repeats kind;
+};
 
-	if (r == 0)
-		r = isnan(lag_s) ? lag_find(&in, &lag, e) : lag_given(&in, lag_s, &lag, e);
-	track_release(&load);
+struct host_input {
+	const char *path;
+	const struct track *load; /* the guest's */
+	double step_s;		  /* the guest's */
+	double lag_s;		  /* NaN: find it */
+};
+
+/* ERR_DATA where it shows no lag; `ret` is to be released in any case. */
+static int read_host(const struct host_input *h, enum power_repeats kind, FILE *talk,
+		     struct reading *ret, struct err *e)
+{
+	struct lag_input in = {.load = h->load, .step_s = h->step_s};
+	int r = power_read(h->path, kind, talk, &ret->power, e);
+
 	if (r < 0)
 		return r;
-	p->report.lag_s = lag.lag_s;
-	p->report.lag_uncertainty_s = lag.uncertainty_s;
-	p->report.lag_rival_s = lag.rival_s;
-	p->report.meter_window_s = lag.window_s > 0 ? lag.window_s : NAN;
-	p->report.label_window_s = p->step_s;
-	if (p->power.refresh_s > SLOW_STEPS * p->step_s)
-		p->report.label_window_s = p->power.refresh_s;
-	p->report.correlation = lag.correlation;
-	p->report.refreshes = lag.refreshes;
-	return 0;
+	ret->kind = kind;
+	in.power = zone_track(&ret->power);
+	return isnan(h->lag_s) ? lag_find(&in, &ret->lag, e)
+			       : lag_given(&in, h->lag_s, &ret->lag, e);
+}
+
+/* What a reading leaves unexplained. One that was refused for a rival is not to be got round. */
+static double unexplained(const struct reading *of, int r)
+{
+	return r < 0 ? 0 : 1 - of->lag.correlation * of->lag.correlation;
+}
+
+/* The reading of the host that explains its power; see pair.h. */
+static int choose_reading(const struct host_input *h, FILE *talk, struct reading *ret,
+			  struct err *e)
+{
+	struct reading stale = {0}, constant = {0};
+	struct err unused = ERR_INIT;
+	int r = read_host(h, REPEATS_STALE, talk, &stale, e), r2;
+
+	*ret = stale;
+	if ((r < 0 && r != -ERR_DATA) || !stale.power.repeats)
+		return r;
+	r2 = read_host(h, REPEATS_CONSTANT, NULL, &constant, &unused);
+	if (r2 == 0 && unexplained(&constant, r2) <= CLEARLY * unexplained(&stale, r) + PERFECT) {
+		power_release(&stale.power);
+		*ret = constant;
+		return 0;
+	}
+	power_release(&constant.power);
+	return r;
+}
+
+static void report_lag(struct pairing *p, const struct reading *host)
+{
+	struct pair_report *r = &p->report;
+
+	r->lag_s = host->lag.lag_s;
+	r->lag_uncertainty_s = host->lag.uncertainty_s;
+	r->lag_rival_s = host->lag.rival_s;
+	r->correlation = host->lag.correlation;
+	r->refreshes = host->lag.refreshes;
+	r->meter_window_s = host->lag.window_s > 0 ? host->lag.window_s : NAN;
+	r->label_window_s = p->step_s;
+	if (host->power.refresh_s > SLOW_STEPS * p->step_s)
+		r->label_window_s = host->power.refresh_s;
+	r->host_repeats_constant = host->kind == REPEATS_CONSTANT;
 }
 
 static void report_host(struct pairing *p)
@@ -163,15 +214,32 @@ static void report_host(struct pairing *p)
 	memcpy(r->host_ignored, p->power.ignored, sizeof(r->host_ignored));
 }
 
+static int find_lag(struct pairing *p, const struct guest_row *rows, size_t n, struct host_input *h,
+		    FILE *talk, struct err *e)
+{
+	struct reading host = {0};
+	struct track load = {0};
+	int r = load_track(rows, n, p->step_s, &load, e);
+
+	h->load = &load;
+	h->step_s = p->step_s;
+	if (r == 0)
+		r = choose_reading(h, talk, &host, e);
+	track_release(&load);
+	p->power = host.power;
+	if (r == 0)
+		report_lag(p, &host);
+	return r;
+}
+
 static int set_up(struct pairing *p, const char *guest_path, const char *host_path, double lag_s,
 		  FILE *talk, struct err *e)
 {
+	struct host_input h = {.path = host_path, .lag_s = lag_s};
 	autofree struct guest_row *rows = NULL;
 	size_t n = 0;
 	int r = read_guest(guest_path, &rows, &n, e);
 
-	if (r == 0)
-		r = power_read(host_path, talk, &p->power, e);
 	if (r == 0)
 		r = usual_step_of(rows, n, &p->step_s, e);
 	if (r < 0)
@@ -179,11 +247,10 @@ static int set_up(struct pairing *p, const char *guest_path, const char *host_pa
 	if (isnan(p->step_s))
 		return err_set(e, -ERR_DATA, "%s: fewer than two good rows in the order of time",
 			       guest_path);
-	r = find_lag(p, rows, n, lag_s, e);
-	if (r == -ERR_DATA)
-		return err_prefix(e, "%s and %s", guest_path, host_path);
-	report_host(p);
-	return r;
+	r = find_lag(p, rows, n, &h, talk, e);
+	if (r == 0)
+		report_host(p);
+	return r == -ERR_DATA && p->power.n ? err_prefix(e, "%s and %s", guest_path, host_path) : r;
 }
 
 int pair_new(const char *guest_path, const char *host_path, double lag_s, FILE *talk,

@@ -21,10 +21,11 @@
 
 struct meter_row {
 	double t_s, watts[ZONE_COUNT], joules[ZONE_COUNT];
-	bool empty, repeat; /* no label at all; all labels as in the row before */
+	bool empty, repeat; /* no label at all; to be dropped */
 };
 
 struct meter {
+	enum power_repeats kind;
 	const char *path;
 	FILE *talk;
 	struct meter_row *rows; /* owned */
@@ -143,6 +144,7 @@ static int measure_pace(struct meter *m, struct err *e)
 		row->repeat = i && repeats(row - 1, row);
 		out->t_s[out->n++] = row->t_s;
 		out->repeats += row->repeat;
+		row->repeat &= m->kind == REPEATS_STALE;
 		if (row->repeat)
 			continue;
 		if (!isnan(changed_s))
@@ -235,10 +237,11 @@ static int make_track(const struct meter *m, enum zone z, struct err *e)
 	return 0;
 }
 
-int power_read(const char *path, FILE *talk, struct power *ret, struct err *e)
+int power_read(const char *path, enum power_repeats kind, FILE *talk, struct power *ret,
+	       struct err *e)
 {
 	struct power power = {0};
-	struct meter m = {.path = path, .talk = talk, .out = &power};
+	struct meter m = {.kind = kind, .path = path, .talk = talk, .out = &power};
 	int r = read_rows(&m, e);
 
 	if (r == 0 && m.n < 2)

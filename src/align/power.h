@@ -8,7 +8,8 @@
  *
  * A meter refreshes its figures at its own pace and is read at another, so a
  * row whose labels are all as in the row before is the same refresh read
- * again: it is dropped. A refresh speaks for the time since the one before:
+ * again, as a rule, and dropped (REPEATS_STALE). A refresh speaks for the time since the one
+ * before:
  *
  *   watts    a gauge holds the mean power of the interval that it closes
  *            (Kepler: energy over time between its two last refreshes)
@@ -31,13 +32,20 @@
 #include "base/err.h"
 #include "base/zone.h"
 
+/* What a row is whose labels are all as in the row before. */
+enum power_repeats {
+	REPEATS_STALE,	  /* the same refresh read again: dropped */
+	REPEATS_CONSTANT, /* a refresh that found the same power: kept */
+};
+
 struct power {
 	struct track zones[ZONE_COUNT]; /* W; empty where the zone is not measured */
 	size_t n;			/* good rows, in the order of time */
 	double *t_s;			/* owned; when each was read */
 	double step_s;			/* median; of reading */
 	double refresh_s, constant_s;	/* usual; longer than this is constant; NaN: no change */
-	size_t bad_rows, repeats, empty_rows;
+	size_t bad_rows, empty_rows;
+	size_t repeats;	   /* of either kind */
 	char ignored[512]; /* columns not used, comma-separated */
 };
 
@@ -46,7 +54,8 @@ struct power {
  * is one) are told on `talk` (NULL: nobody), counted and left out. ERR_DATA
  * for what csv_open() refuses and for a file without two good rows.
  */
-int power_read(const char *path, FILE *talk, struct power *ret, struct err *e);
+int power_read(const char *path, enum power_repeats kind, FILE *talk, struct power *ret,
+	       struct err *e);
 void power_release(struct power *p);
 
 /* Why no zone covers (begin_s, end_s]. */

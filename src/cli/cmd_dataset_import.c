@@ -40,6 +40,8 @@ static void pair_json(struct text *t, const char *host_path, const struct pair_r
 		    p->refreshes, p->host_rows, p->host_bad_rows);
 	text_printf(t, ",\"host_empty_rows\":%zu,\"host_repeated_rows\":%zu", p->host_empty_rows,
 		    p->host_repeats);
+	text_printf(t, ",\"host_repeats_constant\":%s",
+		    p->host_repeats_constant ? "true" : "false");
 	text_printf(t, ",\"rows_left_out\":{\"outside\":%zu,\"gap\":%zu,\"empty\":%zu}",
 		    p->rows_outside, p->rows_in_gaps, p->rows_empty);
 	text_add(t, ",\"host_ignored_columns\":");
@@ -103,7 +105,8 @@ static void pair_talk(const struct arguments *a, const struct pair_report *p)
 	const char *guest = a->pair.guest_path, *host = a->pair.host_path;
 
 	lag_talk(host, p);
-	fprintf(stderr, "%s: %zu rows, %zu repeat a refresh", host, p->host_rows, p->host_repeats);
+	fprintf(stderr, "%s: %zu rows, %zu repeat %s", host, p->host_rows, p->host_repeats,
+		p->host_repeats_constant ? "because power is constant" : "a refresh");
 	if (p->host_empty_rows)
 		fprintf(stderr, ", %zu are empty", p->host_empty_rows);
 	if (p->host_bad_rows)

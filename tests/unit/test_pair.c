@@ -267,6 +267,40 @@ static void drops_repeats_and_counts_what_is_empty(void **state)
 	assert_int_equal(pair.rows_outside, 0);
 }
 
+/* Figures without noise of a load that stands still and jumps on whole seconds. */
+static void tells_constant_power_from_a_figure_read_again(void **state)
+{
+	const struct import_options o = {0};
+	struct pair_options p = {path_of("sim.guest.csv"), path_of("sim.host.csv"), NAN};
+	FILE *guest = fopen(p.guest_path, "we"), *host = fopen(p.host_path, "we");
+	struct dataset *d = fresh();
+	struct import_report report;
+	struct pair_report pair;
+	struct err e = ERR_INIT;
+	double level = 0;
+	uint64_t seed = 3;
+
+	(void)state;
+	assert_true(guest && host);
+	fprintf(guest, "time_s,cpu_busy_vcpus\n");
+	fprintf(host, "time_s,package_watts\n");
+	for (int i = 0, left = 0; i < 300; i++) {
+		if (left-- == 0) {
+			level = chance(&seed);
+			left = 3 + (int)(12 * chance(&seed));
+		}
+		fprintf(guest, "%d,%.6f\n", 2000 + i - 7, level);
+		fprintf(host, "%d,%.6f\n", 2000 + i, 5 + 20 * level);
+	}
+	fclose(guest);
+	fclose(host);
+	assert_int_equal(dataset_import_paired(d, &p, &o, NULL, &report, &pair, &e), 0);
+	assert_true(pair.host_repeats_constant);
+	assert_close(pair.lag_s, -7, 0.01);
+	assert_close(pair.label_window_s, 1, 1e-9);
+	dataset_close(d);
+}
+
 static void labels_average_over_a_refresh_that_is_slower_than_the_guest(void **state)
 {
 	struct recording r = {.from_s = 20, .to_s = 320, .refresh_s = 1.5, .noise = 0.02};
@@ -442,7 +476,7 @@ static struct power read_power(const char *text)
 	struct power p;
 	struct err e = ERR_INIT;
 
-	if (power_read(csv("p.csv", text), NULL, &p, &e) < 0)
+	if (power_read(csv("p.csv", text), REPEATS_STALE, NULL, &p, &e) < 0)
 		fail_msg("%s", e.msg);
 	return p;
 }
@@ -515,7 +549,8 @@ static void bad_hosts_are_refused(void **state)
 		struct power p;
 		struct err e = ERR_INIT;
 
-		assert_int_equal(power_read(csv("p.csv", bad[i].text), NULL, &p, &e), -ERR_DATA);
+		assert_int_equal(power_read(csv("p.csv", bad[i].text), REPEATS_STALE, NULL, &p, &e),
+				 -ERR_DATA);
 		if (!strstr(e.msg, bad[i].reason))
 			fail_msg("'%s' does not say '%s'", e.msg, bad[i].reason);
 	}
@@ -559,6 +594,7 @@ int main(void)
 		cmocka_unit_test(finds_the_lag_of_simulated_gauges),
 		cmocka_unit_test(finds_the_lag_of_simulated_counters_that_wrap),
 		cmocka_unit_test(drops_repeats_and_counts_what_is_empty),
+		cmocka_unit_test(tells_constant_power_from_a_figure_read_again),
 		cmocka_unit_test(labels_average_over_a_refresh_that_is_slower_than_the_guest),
 		cmocka_unit_test(tells_a_meter_that_averages),
 		cmocka_unit_test(refuses_what_shows_no_lag),
