@@ -95,8 +95,7 @@ double fit_advantage(const struct points *p, const double *x, const double *othe
 
 		squares += deviation * deviation;
 	}
-	if (ret_share)
-		*ret_share = own > 0 ? sum / own : sum > 0 ? INFINITY : 0;
+	*ret_share = own > 0 ? sum / own : sum > 0 ? INFINITY : 0;
 	if (!(squares > 0))
 		return sum > 0 ? INFINITY : 0;
 	return sum / sqrt(squares * FIT_BLOCKS / (FIT_BLOCKS - 1.0));

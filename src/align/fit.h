@@ -50,8 +50,8 @@ void fit_losses(const struct points *p, const double *x, const double *only,
 /*
  * By how many standard errors x tells y better than `other` does, over the
  * points that both have: with d_k the difference of their losses in block k,
- * sum d / sqrt(B/(B-1) sum (d_k - mean d)^2). `ret_share` (NULL: not wanted)
- * is by how much of its own loss x is better.
+ * sum d / sqrt(B/(B-1) sum (d_k - mean d)^2). `ret_share` is by how
+ * much of its own loss x is better.
  */
 double fit_advantage(const struct points *p, const double *x, const double *other,
 		     double *ret_share);

@@ -23,6 +23,7 @@
 #define FINE_N	     (2 * FINE_SIDE + 1)
 #define T_95	     2.262 /* Student's t, FIT_BLOCKS - 1 degrees of freedom */
 #define UNKNOWN	     0.1   /* of a step of comparison */
+#define WINDOW_GAIN  0.25
 #define T_BETTER     2.0
 #define JOINED	     0.75 /* of a guest's step */
 
@@ -185,6 +186,7 @@ static int choose_window(struct search *s, const double *lag_s)
 {
 	struct peak best = {.x = s->x[1], .correlation = NAN}, other = {.x = s->x[2]};
 	int chosen = -1;
+	double share;
 
 	for (size_t w = 0; w < N_WINDOWS; w++) {
 		if (isnan(lag_s[w]))
@@ -199,7 +201,8 @@ static int choose_window(struct search *s, const double *lag_s)
 		if (isnan(lag_s[w]))
 			continue;
 		set_peak(s, (size_t)w, lag_s[w], &other);
-		if (fit_advantage(&s->points, best.x, other.x, NULL) < T_BETTER)
+		if (fit_advantage(&s->points, best.x, other.x, &share) < T_BETTER ||
+		    share < WINDOW_GAIN)
 			return w;
 	}
 	return chosen;

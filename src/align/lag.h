@@ -16,11 +16,13 @@
  * correlation method for estimation of time delay". Comparing over the host's
  * own intervals needs no interpolation of either side.
  *
- * Coarse: every 0.25 s of -30..30 s. A window is taken over no window only
- * when it is better by 2 standard errors over 10 blocks of the recording. A
- * load that repeats gives several peaks: another one that the best is not
- * better than by so much is told as its rival. Fine: 161 lags over 2 s or 2 steps to
- * either side, all on the same refreshes.
+ * Coarse: every 0.25 s of -30..30 s. A window is taken over none only when it
+ * is better by 2 standard errors over 10 blocks of the recording and without
+ * it a quarter more of y is left unexplained: a load that is itself smooth fits
+ * any window, each with a lag of its own. A load that repeats gives several
+ * peaks: another one that the best is not better than by 2 standard errors is
+ * told as its rival. Fine: 161 lags over 2 s or 2 steps to either side, all on
+ * the same refreshes.
  *
  * Uncertainty, 95 %: each tenth of the recording is left out in turn and the
  * best lag found again (the delete-one-block jackknife, Efron and Tibshirani
