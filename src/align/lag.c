@@ -16,6 +16,7 @@
 #include "align/fit.h"
 #include "base/cleanup.h"
 
+#define COMPARED_MAX 20000
 #define COARSE_PER_S 4
 #define COARSE_SIDE  (LAG_MAX_S * COARSE_PER_S) /* lags to either side of 0 */
 #define COARSE_N     (2 * COARSE_SIDE + 1)
@@ -86,6 +87,16 @@ static void join_refreshes(struct search *s)
 	s->points.n = n;
 }
 
+/* Of a long recording, every k-th refresh: more of them say nothing more. */
+static void thin_refreshes(struct search *s)
+{
+	size_t every = s->points.n / COMPARED_MAX + 1, n = 0;
+
+	for (size_t i = 0; i < s->points.n; i += every)
+		s->refreshes[n++] = s->refreshes[i];
+	s->points.n = n;
+}
+
 /* The mean of a track's pieces, and whether they differ. */
 static double mean_of(const struct track_piece *pieces, size_t n, bool *ret_varies)
 {
@@ -106,6 +117,7 @@ static int observe(struct search *s, struct err *e)
 	if (r < 0)
 		return r;
 	join_refreshes(s);
+	thin_refreshes(s);
 	for (size_t i = 0; i < s->points.n; i++) {
 		s->points.y[i] = s->refreshes[i].value;
 		total_s += s->refreshes[i].end_s - s->refreshes[i].begin_s;

@@ -14,7 +14,8 @@
  * (1 - r^2). Matching two series by the peak of their correlation is the
  * standard estimate of a delay: Knapp and Carter 1976, "The generalized
  * correlation method for estimation of time delay". Comparing over the host's
- * own intervals needs no interpolation of either side.
+ * own intervals needs no interpolation of either side. Of more than 20000
+ * refreshes every second, third and so on is compared.
  *
  * Coarse: every 0.25 s of -30..30 s. A window is taken over none only when it
  * is better by 2 standard errors over 10 blocks of the recording and without

@@ -214,17 +214,16 @@ static void report_host(struct pairing *p)
 	memcpy(r->host_ignored, p->power.ignored, sizeof(r->host_ignored));
 }
 
-static int find_lag(struct pairing *p, const struct guest_row *rows, size_t n, struct host_input *h,
-		    FILE *talk, struct err *e)
+static int find_lag(struct pairing *p, const struct guest_row *rows, size_t n,
+		    const char *host_path, double lag_s, FILE *talk, struct err *e)
 {
 	struct reading host = {0};
 	struct track load = {0};
+	const struct host_input h = {host_path, &load, p->step_s, lag_s};
 	int r = load_track(rows, n, p->step_s, &load, e);
 
-	h->load = &load;
-	h->step_s = p->step_s;
 	if (r == 0)
-		r = choose_reading(h, talk, &host, e);
+		r = choose_reading(&h, talk, &host, e);
 	track_release(&load);
 	p->power = host.power;
 	if (r == 0)
@@ -235,7 +234,6 @@ static int find_lag(struct pairing *p, const struct guest_row *rows, size_t n, s
 static int set_up(struct pairing *p, const char *guest_path, const char *host_path, double lag_s,
 		  FILE *talk, struct err *e)
 {
-	struct host_input h = {.path = host_path, .lag_s = lag_s};
 	autofree struct guest_row *rows = NULL;
 	size_t n = 0;
 	int r = read_guest(guest_path, &rows, &n, e);
@@ -247,7 +245,7 @@ static int set_up(struct pairing *p, const char *guest_path, const char *host_pa
 	if (isnan(p->step_s))
 		return err_set(e, -ERR_DATA, "%s: fewer than two good rows in the order of time",
 			       guest_path);
-	r = find_lag(p, rows, n, &h, talk, e);
+	r = find_lag(p, rows, n, host_path, lag_s, talk, e);
 	if (r == 0)
 		report_host(p);
 	return r == -ERR_DATA && p->power.n ? err_prefix(e, "%s and %s", guest_path, host_path) : r;

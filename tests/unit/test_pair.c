@@ -415,7 +415,7 @@ static struct table *paired(const char *guest, const char *host, double lag_s,
 	const struct import_options o = {0};
 	struct dataset *d = fresh();
 	struct err e = ERR_INIT;
-	struct table *t;
+	struct table *t = NULL;
 
 	if (dataset_import_paired(d, &p, &o, NULL, ret, ret_pair, &e) < 0 ||
 	    dataset_load(d, &t, &e) < 0)
