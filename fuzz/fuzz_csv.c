@@ -39,12 +39,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct csv_options features = {.labels = false};
 	const struct csv_options labels = {.labels = true, .group_column = "block"};
+	const struct csv_options power = {.labels = true, .power_only = true};
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
 
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
 	read_all(fd, &features, size);
 	read_all(fd, &labels, size);
+	read_all(fd, &power, size);
 	close(fd);
 	return 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Joined CSV into a dataset, in one pass and one transaction: see
- * dataset_import_joined() in dataset.h.
+ * Recordings into a dataset, in one pass and one transaction: see
+ * dataset_import_joined() and dataset_import_paired() in dataset.h. A paired
+ * recording is the guest's file with labels that a `struct pairing` gives.
  */
 #include "align/db.h"
 
@@ -10,11 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "align/pair.h"
+#include "align/steps.h"
 #include "base/cleanup.h"
 #include "features/csv.h"
 
 #define BAD_ROWS_TOLD 20
-#define GAP_STEPS     3.0
 
 /* The run that rows are going into. */
 struct open_run {
@@ -33,6 +35,7 @@ struct import {
 	struct dataset *d;
 	const struct import_options *o;
 	struct csv_reader *csv;
+	struct pairing *pair; /* NULL: labels are in the file */
 	const char *path;
 	FILE *talk;
 	sqlite3_stmt *insert_row, *insert_group, *find_group;
@@ -44,29 +47,16 @@ struct import {
 	struct import_report report;
 };
 
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, size_t n)
-{
-	if (!n)
-		return NAN;
-	qsort(v, n, sizeof(*v), compare_doubles);
-	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
-}
-
-/* "dir/monday.csv" -> "monday" */
-static void name_of_file(const char *path, char *ret, size_t size)
+/* "dir/monday.csv" -> "monday"; of a pair, "monday.guest.csv" too */
+static void name_of_file(const char *path, bool paired, char *ret, size_t size)
 {
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
 	size_t n = strlen(base);
 
 	if (n > 4 && !strcmp(base + n - 4, ".csv"))
 		n -= 4;
+	if (paired && n > 6 && !strncmp(base + n - 6, ".guest", 6))
+		n -= 6;
 	snprintf(ret, size, "%.*s", (int)n, base);
 }
 
@@ -136,7 +126,7 @@ static int finish_run(struct import *m, struct err *e)
 	r = db_prepare(m->d, "UPDATE run SET interval_s = ?, window_s = ? WHERE id = ?", &stmt, e);
 	if (r < 0)
 		return r;
-	interval_s = m->o->unordered ? NAN : median(run->steps, run->n_steps);
+	interval_s = m->o->unordered ? NAN : median_of(run->steps, run->n_steps);
 	window_s = m->o->unordered ? NAN : fmax(m->o->window_s, interval_s);
 	db_bind_number(stmt, 1, interval_s);
 	db_bind_number(stmt, 2, window_s > 0 ? window_s : NAN);
@@ -213,7 +203,7 @@ static int note_step(struct open_run *run, double step, struct err *e)
 		double first[STEPS_USUAL];
 
 		memcpy(first, run->steps, sizeof(first));
-		run->usual_step = median(first, STEPS_USUAL);
+		run->usual_step = median_of(first, STEPS_USUAL);
 	}
 	return 0;
 }
@@ -269,7 +259,11 @@ static int import_row(struct import *m, struct csv_row *c, struct err *e)
 	struct open_run *run = &m->run;
 	double step = m->o->unordered ? NAN : c->row.t_s - run->last_t;
 	sqlite3_int64 group = 0;
-	int r = note_step(run, step, e);
+	int r;
+
+	if (m->pair && !pair_label(m->pair, c))
+		return 0;
+	r = note_step(run, step, e);
 
 	if (r == 0 && c->group[0])
 		r = group_id(m, c->group, &group, e);
@@ -305,10 +299,10 @@ static int run_of_row(struct import *m, const struct csv_row *c, struct err *e)
 	char file_name[256];
 	const char *name = c->run;
 
-	if (!csv_header(m->csv)->run || m->o->run) {
+	if (!csv_header(m->csv)->run || m->o->run || m->pair) {
 		if (m->report.runs)
 			return 0;
-		name_of_file(m->path, file_name, sizeof(file_name));
+		name_of_file(m->path, m->pair != NULL, file_name, sizeof(file_name));
 		return start_run(m, m->o->run ? m->o->run : file_name, e);
 	}
 	if (m->report.runs && !strcmp(name, m->run.name))
@@ -369,6 +363,17 @@ static int prepare(struct import *m, struct err *e)
 	return 0;
 }
 
+static int no_label(const struct import *m, struct err *e)
+{
+	const struct pair_report *p = pair_report(m->pair);
+
+	return err_set(
+		e, -ERR_DATA,
+		"%s: the host covers no row at a lag of %.3g s: %zu are outside its time, "
+		"%zu in its gaps, %zu where it is empty (--lag is guest time less host time)",
+		m->path, p->lag_s, p->rows_outside, p->rows_in_gaps, p->rows_empty);
+}
+
 static int check_result(struct import *m, struct err *e)
 {
 	const struct csv_header *h = csv_header(m->csv);
@@ -378,6 +383,8 @@ static int check_result(struct import *m, struct err *e)
 	report->n_features = h->n_features;
 	zone_foreach (z)
 		report->n_zones += m->labelled[z];
+	if (!report->rows && m->pair && report->runs)
+		return no_label(m, e);
 	if (!report->rows)
 		return err_set(e, -ERR_DATA, "%s: no good row (%zu bad ones)", m->path,
 			       report->bad_rows);
@@ -412,18 +419,42 @@ static int import_all(struct import *m, struct err *e)
 	return r;
 }
 
-int dataset_import_joined(struct dataset *d, const char *csv_path, const struct import_options *o,
-			  FILE *talk, struct import_report *ret, struct err *e)
+static int import_file(struct import *m, struct err *e)
 {
-	const struct csv_options csv_options = {.labels = true, .group_column = o->group_column};
-	struct import m = {.d = d, .o = o, .path = csv_path, .talk = talk};
-	int r = csv_open(csv_path, &csv_options, &m.csv, e);
+	const struct csv_options o = {.labels = true, .group_column = m->o->group_column};
+	int r = csv_open(m->path, &o, &m->csv, e);
 
 	if (r < 0)
 		return r;
-	r = import_all(&m, e);
-	csv_close(m.csv);
+	r = import_all(m, e);
+	csv_close(m->csv);
+	return r;
+}
+
+int dataset_import_joined(struct dataset *d, const char *csv_path, const struct import_options *o,
+			  FILE *talk, struct import_report *ret, struct err *e)
+{
+	struct import m = {.d = d, .o = o, .path = csv_path, .talk = talk};
+	int r = import_file(&m, e);
+
 	if (r == 0)
 		*ret = m.report;
+	return r;
+}
+
+int dataset_import_paired(struct dataset *d, const struct pair_options *p,
+			  const struct import_options *o, FILE *talk, struct import_report *ret,
+			  struct pair_report *ret_pair, struct err *e)
+{
+	struct import m = {.d = d, .o = o, .path = p->guest_path, .talk = talk};
+	int r = pair_new(p->guest_path, p->host_path, p->lag_s, talk, &m.pair, e);
+
+	if (r == 0)
+		r = import_file(&m, e);
+	if (r == 0) {
+		*ret = m.report;
+		*ret_pair = *pair_report(m.pair);
+	}
+	pair_free(m.pair);
 	return r;
 }

@@ -158,6 +158,16 @@ int cli_fail(const char *command, const struct err *e)
 	return e->code == -ERR_USAGE ? 2 : 1;
 }
 
+int cli_print(const char *command, struct text *t)
+{
+	int failed = t->failed || fwrite(t->s, 1, t->len, stdout) != t->len || fflush(stdout);
+
+	text_release(t);
+	if (failed)
+		fprintf(stderr, "vmwatts %s: cannot write the answer\n", command);
+	return failed ? 1 : 0;
+}
+
 int cli_exec_helper(const char *helper, char **argv)
 {
 	char self[PATH_MAX], path[PATH_MAX + 64];

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vmwatts dataset import|show|export|merge: recordings into one file, and out again. */
+/* vmwatts dataset show|export|merge, and the table of its actions. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "align/dataset.h"
 #include "base/cleanup.h"
@@ -17,16 +16,6 @@ static int usage(const char *command, const char *sentence)
 {
 	fprintf(stderr, "vmwatts %s: %s (see vmwatts %s --help)\n", command, sentence, command);
 	return 2;
-}
-
-static int print_text(struct text *t)
-{
-	int failed = t->failed || fwrite(t->s, 1, t->len, stdout) != t->len || fflush(stdout);
-
-	text_release(t);
-	if (failed)
-		fprintf(stderr, "vmwatts dataset: cannot write the answer\n");
-	return failed ? 1 : 0;
 }
 
 static void json_key(struct text *t, bool *first, const char *key)
@@ -42,114 +31,6 @@ static void json_number(struct text *t, bool *first, const char *key, double val
 {
 	json_key(t, first, key);
 	text_json_number(t, value);
-}
-
-/* import */
-
-static void import_json(struct text *t, const char *path, const struct import_report *r)
-{
-	text_add(t, "{\"file\":");
-	text_json_string(t, path);
-	text_printf(t, ",\"runs\":%zu,\"rows\":%zu,\"bad_rows\":%zu,\"repeated_label_rows\":%zu",
-		    r->runs, r->rows, r->bad_rows, r->repeated_rows);
-	text_printf(t, ",\"features\":%zu,\"zones\":%zu,\"ignored_columns\":", r->n_features,
-		    r->n_zones);
-	text_json_string(t, r->ignored);
-	text_add(t, "}");
-}
-
-static void import_talk(const char *path, const struct import_report *r)
-{
-	fprintf(stderr, "%s: %zu rows, %zu features, %zu zones", path, r->rows, r->n_features,
-		r->n_zones);
-	if (r->runs > 1)
-		fprintf(stderr, ", %zu runs", r->runs);
-	if (r->bad_rows)
-		fprintf(stderr, ", %zu bad rows left out", r->bad_rows);
-	if (r->repeated_rows)
-		fprintf(stderr, ", %zu rows repeat the label before", r->repeated_rows);
-	fprintf(stderr, "\n");
-	if (r->ignored[0])
-		fprintf(stderr, "%s: columns not used: %s\n", path, r->ignored);
-}
-
-static int import_files(const char *command, const struct string_list *files, const char *out,
-			const struct import_options *o, bool json)
-{
-	bool existed = access(out, F_OK) == 0;
-	struct err e = ERR_INIT;
-	struct dataset *d;
-	struct text t = {0};
-	size_t imported = 0;
-	int r = dataset_open(out, DATASET_WRITE, &d, &e);
-
-	if (r < 0)
-		return cli_fail(command, &e);
-	text_add(&t, "[");
-	for (; imported < files->n; imported++) {
-		const char *path = files->items[imported];
-		struct import_report report;
-
-		r = dataset_import_joined(d, path, o, stderr, &report, &e);
-		if (r < 0)
-			break;
-		if (!json)
-			import_talk(path, &report);
-		text_add(&t, imported ? "," : "");
-		import_json(&t, path, &report);
-	}
-	text_add(&t, "]\n");
-	dataset_close(d);
-	if (!imported && !existed)
-		unlink(out);
-	if (r == 0 && json)
-		return print_text(&t);
-	text_release(&t);
-	return r < 0 ? cli_fail(command, &e) : 0;
-}
-
-static int run_import(int argc, char **argv)
-{
-	static const struct command_help help = {
-		.usage = "dataset import --joined F.csv... --out D.db [options]",
-		.about = "Import recordings (counters and power on one clock) into a dataset, one "
-			 "run a file.\nThe dataset is created or appended to; a file is imported "
-			 "whole or not at all.",
-		.example = "  vmwatts dataset import --joined monday.csv tuesday.csv --out lab.db"};
-	struct import_options o = {0};
-	struct string_list joined = {0};
-	const char *out = NULL, *guest = NULL, *host = NULL;
-	bool json = false;
-	const struct option_spec options[] = {
-		{"joined", "F.csv...", OPTION_LIST, &joined, "recordings, one run each"},
-		{"guest", "G.csv", OPTION_STRING, &guest, "the guest's half of a paired recording"},
-		{"host", "H.csv", OPTION_STRING, &host, "the host's half of a paired recording"},
-		{"run", "NAME", OPTION_STRING, &o.run, "name of the run (default: the file's)"},
-		{"group", "COLUMN", OPTION_STRING, &o.group_column,
-		 "rows of one value stay together in cross-validation"},
-		{"window", "S", OPTION_DOUBLE, &o.window_s, "seconds that each row averages over"},
-		{"unordered", NULL, OPTION_FLAG, &o.unordered, "rows are no time series"},
-		{"replace", NULL, OPTION_FLAG, &o.replace, "replace runs of the same name"},
-		{"out", "D.db", OPTION_STRING, &out, "the dataset"},
-		{"json", NULL, OPTION_FLAG, &json, "report as JSON"},
-	};
-	int r = cli_parse(argc, argv, &help, options, array_size(options), NULL);
-
-	if (r >= 0)
-		return r;
-	if (guest || host)
-		return usage(argv[0],
-			     "paired import (--guest, --host) is not in this version; join "
-			     "the two by time and use --joined");
-	if (!joined.n)
-		return usage(argv[0], "--joined F.csv... is needed");
-	if (!out)
-		return usage(argv[0], "--out D.db is needed");
-	if (o.run && joined.n > 1)
-		return usage(argv[0], "--run names one run, but --joined has several files");
-	if (o.window_s < 0 || o.window_s > 3600)
-		return usage(argv[0], "--window takes 0 to 3600 seconds");
-	return import_files(argv[0], &joined, out, &o, json);
 }
 
 /* show */
@@ -241,7 +122,7 @@ static int show_json(const struct table *data)
 			json_number(&t, &first, feature_info(f)->name, share_missing(data, f));
 	}
 	text_add(&t, "}}\n");
-	return print_text(&t);
+	return cli_print("dataset", &t);
 }
 
 static void show_time(struct text *t, double t_s)
@@ -309,7 +190,7 @@ static int show_people(const char *path, const struct table *data)
 			text_printf(&t, "  %-26s %-8s %5.1f %% missing\n", feature_info(f)->name,
 				    feature_info(f)->unit, 100 * share_missing(data, f));
 	}
-	return print_text(&t);
+	return cli_print("dataset", &t);
 }
 
 /* The one dataset that a command works on; -1, or the exit code. */
@@ -423,7 +304,7 @@ static const struct {
 	const char *name, *full_name, *summary;
 	int (*run)(int argc, char **argv);
 } actions[] = {
-	{"import", "dataset import", "recordings (CSV) into a dataset", run_import},
+	{"import", "dataset import", "recordings (CSV) into a dataset", cmd_dataset_import},
 	{"show", "dataset show", "what a dataset holds", run_show},
 	{"export", "dataset export", "a dataset as CSV", run_export},
 	{"merge", "dataset merge", "several datasets into one", run_merge},

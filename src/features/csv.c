@@ -166,9 +166,10 @@ static int zone_of(const char *column, const char *unit)
 	return -1;
 }
 
-static void classify(struct column *k, bool labels)
+static void classify(struct column *k, const struct csv_options *o)
 {
-	int f = feature_find(k->name), watts = zone_of(k->name, "watts");
+	bool labels = o->labels;
+	int f = o->power_only ? -1 : feature_find(k->name), watts = zone_of(k->name, "watts");
 	int joules = zone_of(k->name, "joules");
 
 	if (!strcmp(k->name, "time_s")) {
@@ -231,13 +232,14 @@ static const char *hint_for(const struct csv_header *h, const char *name)
 	return near && !h->feature[feature_find(near)] ? near : NULL;
 }
 
-static void list_ignored(struct csv_reader *c)
+static void list_ignored(struct csv_reader *c, const struct csv_options *o)
 {
 	struct csv_header *h = &c->header;
 	size_t len = 0, room = sizeof(h->ignored) - 8;
 
 	for (size_t i = 0; i < h->n_columns; i++) {
-		const char *name = c->columns[i].name, *near = hint_for(h, name);
+		const char *name = c->columns[i].name,
+			   *near = o->power_only ? NULL : hint_for(h, name);
 		char item[192];
 		int n;
 
@@ -257,6 +259,15 @@ static void list_ignored(struct csv_reader *c)
 static bool same_target(const struct column *a, const struct column *b)
 {
 	return a->kind != COLUMN_IGNORED && a->kind == b->kind && a->index == b->index;
+}
+
+static bool has_label(const struct csv_header *h)
+{
+	bool any = false;
+
+	zone_foreach (z)
+		any |= h->watts[z] || h->joules[z];
+	return any;
 }
 
 static int check_header(const struct csv_reader *c, const struct csv_options *o, const char *first,
@@ -282,7 +293,11 @@ static int check_header(const struct csv_reader *c, const struct csv_options *o,
 		return row_error(c, e,
 				 "no column time_s (seconds, the end of each row's interval) "
 				 "in the header line");
-	if (!c->header.n_features)
+	if (o->power_only && !has_label(&c->header))
+		return row_error(c, e,
+				 "no column of measured power (package_watts or package_joules, "
+				 "core_watts and so on)");
+	if (!o->power_only && !c->header.n_features)
 		return row_error(c, e,
 				 "no column is a known feature (cpu_utilization and so on; "
 				 "docs/formats/recordings.md lists them)");
@@ -319,10 +334,10 @@ static int read_header(struct csv_reader *c, const struct csv_options *o, struct
 
 		snprintf(k->name, sizeof(k->name), "%s", name);
 		k->group = o->labels && !strcmp(name, group);
-		classify(k, o->labels);
+		classify(k, o);
 		note_column(h, k);
 	}
-	list_ignored(c);
+	list_ignored(c, o);
 	return check_header(c, o, first, e);
 }
 

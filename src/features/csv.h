@@ -13,6 +13,8 @@
  * `kepler_guest_package_watts`, `run` and one group column (`group`). Every other column
  * is ignored and listed. Nothing that a guest cannot read is ever a feature:
  * `memory_read|write_bytes_rate`, `host_*`, `kepler_*`, `*_watts`, `*_joules`.
+ * A file of measured power alone (`power_only`) needs a label instead of a
+ * feature, and its features are ignored too.
  *
  * CRLF line ends, a UTF-8 byte order mark, blank lines and blanks around a
  * field are tolerated. Quotes, NUL bytes, nan, inf, shares outside 0..1 and
@@ -36,6 +38,7 @@ struct csv_reader; /* owned by the caller of csv_open* */
 struct csv_options {
 	bool labels;		  /* read labels, run and group; false: they are ignored */
 	const char *group_column; /* only with labels; NULL: `group`, where there is one */
+	bool power_only;	  /* only with labels: no feature is read, a label must be there */
 };
 
 /* What the header line said; valid as long as the reader. */
@@ -59,8 +62,8 @@ struct csv_row {
 };
 
 /*
- * Open and read the header. -errno, or ERR_DATA: no time_s, no known feature,
- * a column twice, no such group column, not this format at all.
+ * Open and read the header. -errno, or ERR_DATA: no time_s, no known feature
+ * (power_only: no label), a column twice, no such group column, not this format at all.
  */
 int csv_open(const char *path, const struct csv_options *o, struct csv_reader **ret, struct err *e);
 

@@ -62,6 +62,62 @@ refused 2 "--joined|--guest" "import of nothing" dataset import --out y.db
 dataset export d.db >/dev/full 2>said
 is $? 1 "export to a full disk"
 
+# paired: a simulated guest, and its host whose clock is 7.3 s ahead; the gauge is refreshed every other read
+simulate() { # NAME: NAME.guest.csv, NAME.host.csv
+	awk -v name="$1" 'function load(t,  k) { k = int(t / 7); return ((k * k * 31 + k * 17) % 97) / 97 }
+		BEGIN {
+			print "time_s,vcpus,cpu_utilization,colour,half" >(name ".guest.csv")
+			for (i = 1; i <= 240; i++) {
+				u = (load(1000 + i - 0.25) + load(1000 + i - 0.75)) / 2
+				printf "%d,4,%.4f,red,%d\n", 1000 + i, u, (i > 120) >(name ".guest.csv")
+			}
+			print "time_s,package_watts,core_watts,fan" >(name ".host.csv")
+			for (i = 1; i <= 240; i++) {
+				if (i % 2) w = (load(1000 + i - 0.25) + load(1000 + i - 0.75) + load(999.75 + i - 1) + load(999.25 + i - 1)) / 4
+				printf (i == 100 ? "%.2f,,,\n" : "%.2f,%.5f,%.5f,9\n"), 1007.3 + i, 5 + 20 * w, 2 + 15 * w >(name ".host.csv")
+			}
+		}'
+}
+simulate lab
+pair() { dataset import --guest lab.guest.csv --host lab.host.csv --out p.db "$@"; }
+said=$(pair 2>&1)
+is $? 0 "a guest and its host"
+like "$said" "guest time is host time -[67]\.[0-9]+ s \(\+- 0\.[0-9]+ s" "says the lag and its uncertainty"
+like "$said" "R2 of power against load (0\.9|1\.0)" "says how well they match"
+like "$said" "repeat a refresh, 1 are empty; labels average over 2 s" "says what the host's rows are"
+like "$said" "rows left out without a label: [0-9]+ outside the host's time, 0 in its gaps, [1-9]" "says which rows have no label, and why"
+like "$said" "lab.guest.csv: columns not used: colour, half" "notes columns of the guest"
+like "$said" "lab.host.csv: columns not used: fan" "notes columns of the host"
+is "$(dataset show p.db --json | jq -c '[.runs[0].name, .runs[0].window_s]')" '["lab",1]' "the run is named after the guest's file, its window is its step"
+refused 1 "lab.*already.*--replace" "a pair that is there already" pair
+json=$(pair --replace --group half --json 2>/dev/null)
+is "$(jq '.[0].pair | (.lag_seconds + 7.3 | fabs) <= ([0.3, .lag_uncertainty_seconds] | max)' <<<"$json")" true "--json: the lag is right"
+is "$(jq '.[0] | .rows + (.pair.rows_left_out | add)' <<<"$json")" 240 "--json: every row is counted"
+is "$(jq -c '.[0].pair | [.host_rows, .host_empty_rows, .host_repeated_rows > 100, .r2 > 0.9]' <<<"$json")" "[240,1,true,true]" "--json: the host's rows"
+is "$(dataset show p.db --json | jq -c '[.groups, (.runs | length)]')" "[2,1]" "--group works for a pair, --replace too"
+json=$(pair --run forced --lag -7.3 --json 2>/dev/null)
+is "$(jq -c '.[0].pair | [.lag_seconds, .lag_uncertainty_seconds, .r2 > 0.9]' <<<"$json")" "[-7.3,null,true]" "--lag is taken as it is, and judged"
+is "$(dataset show p.db --json | jq -r '[.runs[].name] | sort | join(" ")')" "forced lab" "--run names the run"
+dataset export p.db >exported.csv
+like "$(head -1 exported.csv)" "package_watts,core_watts" "export has the labels"
+refused 2 "--host H.csv is needed" "a guest without a host" dataset import --guest lab.guest.csv --out q.db
+refused 2 "--guest G.csv is needed" "a host without a guest" dataset import --host lab.host.csv --out q.db
+refused 2 "one kind" "a pair and joined at once" dataset import --joined a.csv --guest lab.guest.csv --host lab.host.csv --out q.db
+refused 2 "--unordered" "an unordered pair" pair --unordered
+refused 2 "--lag" "a lag that is no number" pair --lag soon
+refused 2 "--lag" "a lag without a pair" dataset import --joined a.csv --lag 1 --out q.db
+refused 1 "no column of measured power" "a host without watts" dataset import --guest lab.guest.csv --host lab.guest.csv --out q.db
+refused 1 "known feature" "a guest without features" dataset import --guest lab.host.csv --host lab.host.csv --out q.db
+refused 1 "nothere.csv" "a host that is not there" dataset import --guest lab.guest.csv --host nothere.csv --out q.db
+awk -F, -v OFS=, 'NR > 1 {$1 += 100000} 1' lab.host.csv >late.csv
+refused 1 "too little in common" "a host of another day" dataset import --guest lab.guest.csv --host late.csv --out q.db
+refused 1 "covers no row" "and with a lag that is wrong" dataset import --guest lab.guest.csv --host late.csv --lag 0 --out q.db
+awk -F, -v OFS=, 'NR > 1 {$3 = 0.5} 1' lab.guest.csv >idle.csv
+refused 1 "load does not change.*--lag" "a load that never changes" dataset import --guest idle.csv --host lab.host.csv --out q.db
+refused 1 "fewer than two" "an empty guest" dataset import --guest <(head -1 lab.guest.csv) --host lab.host.csv --out q.db
+[ ! -e q.db ]
+ok $? "nothing is left of a refused import"
+
 # a kill in the middle of an import leaves what was there
 rows big.csv 400000
 dataset import --joined big.csv --out d.db >/dev/null 2>&1 &

@@ -85,6 +85,25 @@ static void refuses_row(const char *row, const char *reason)
 	closed(&f);
 }
 
+static void reads_a_file_of_power_without_features(void **state)
+{
+	const struct csv_options o = {.labels = true, .power_only = true};
+	struct opened f = open_text("time_s,cpu_utilization,dram_joules\n1,7,3\n", &o);
+	struct csv_row c;
+
+	(void)state;
+	assert_int_equal(f.r, 0);
+	assert_string_equal(csv_header(f.reader)->ignored, "cpu_utilization");
+	assert_int_equal(csv_next(f.reader, &c, &f.e), 1);
+	assert_close(c.joules[ZONE_DRAM], 3, 0);
+	assert_true(isnan(c.row.v[FEATURE_CPU_UTILIZATION]));
+	closed(&f);
+	f = open_text("time_s,cpu_utilization\n1,0.5\n", &o);
+	assert_int_equal(f.r, -ERR_DATA);
+	assert_non_null(strstr(f.e.msg, "no column of measured power"));
+	closed(&f);
+}
+
 static void reads_features_labels_and_names(void **state)
 {
 	struct csv_options o = {.labels = true, .group_column = "block"};
@@ -331,6 +350,7 @@ static void missing_file_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_a_file_of_power_without_features),
 		cmocka_unit_test(reads_features_labels_and_names),
 		cmocka_unit_test(empty_field_is_missing_and_not_zero),
 		cmocka_unit_test(tolerates_bom_crlf_blanks_and_a_missing_last_newline),
