@@ -71,6 +71,24 @@ static bool repeats_label(const struct table *t, size_t i)
 	return any;
 }
 
+void table_vcpus(const struct table *t, uint32_t *ret_min, uint32_t *ret_max)
+{
+	const double *vcpus = t->x[FEATURE_VCPUS];
+
+	*ret_min = *ret_max = 0;
+	for (size_t i = 0; vcpus && i < t->n_rows; i++) {
+		uint32_t v;
+
+		if (!(vcpus[i] >= 1 && vcpus[i] < 1e6))
+			continue;
+		v = (uint32_t)vcpus[i];
+		if (!*ret_min || v < *ret_min)
+			*ret_min = v;
+		if (v > *ret_max)
+			*ret_max = v;
+	}
+}
+
 size_t table_repeated_rows(const struct table *t)
 {
 	size_t n = 0;

@@ -50,6 +50,9 @@ struct label_stats {
 void table_label_stats(const struct table *t, enum zone z, size_t first, size_t n,
 		       struct label_stats *ret);
 
+/* The smallest and largest number of vCPUs; 0 where no row says. */
+void table_vcpus(const struct table *t, uint32_t *ret_min, uint32_t *ret_max);
+
 /* Rows whose labels are all as in the row before, of the same run. */
 size_t table_repeated_rows(const struct table *t);
 

@@ -113,6 +113,8 @@ static void write_model(struct byte_writer *w, const struct model *m)
 		put_f64(w, m->interval.quantile[i]);
 	}
 	put_f64(w, m->interval.scale_w);
+	put_f64(w, m->gain);
+	put_f64(w, m->offset_w);
 	put_f64(w, m->max_w);
 	put_f64(w, m->idle_w);
 	put_u64(w, m->rows);
@@ -319,6 +321,8 @@ static void read_model(struct byte_reader *r, struct model *m)
 		m->interval.quantile[i] = get_f64(r);
 	}
 	m->interval.scale_w = get_f64(r);
+	m->gain = get_f64(r);
+	m->offset_w = get_f64(r);
 	m->max_w = get_f64(r);
 	m->idle_w = get_f64(r);
 	m->rows = get_u64(r);

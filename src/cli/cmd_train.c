@@ -18,6 +18,8 @@
 #include "bundle/minisign.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/inputs.h"
+#include "train/adapt.h"
 #include "train/train.h"
 
 #define MAX_SIZE_DEFAULT (900u << 10)
@@ -25,6 +27,7 @@
 
 struct arguments {
 	struct string_list datasets;
+	const char *calibrate, *trust;
 	const char *out, *name, *version, *family, *scope, *sign_key, *max_size, *uncore;
 	const char *search, *budget;
 	long long sequence, seed, jobs, trials;
@@ -127,6 +130,13 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 	}
 	if (check_search(a, o, e) < 0)
 		return -ERR_USAGE;
+	if (a->calibrate && (!a->trust || a->family || a->search))
+		return err_set(e, -ERR_USAGE,
+			       a->trust
+				       ? "--calibrate excludes --family and --search"
+				       : "--calibrate needs --trust K.pub, the key that signed it");
+	if (a->trust && !a->calibrate)
+		return err_set(e, -ERR_USAGE, "--trust belongs to --calibrate");
 	if (strcmp(a->uncore, "pp1") != 0 && strcmp(a->uncore, "package_minus_core") != 0)
 		return err_set(e, -ERR_USAGE, "--uncore %s: pp1 or package_minus_core are allowed",
 			       a->uncore);
@@ -222,6 +232,57 @@ static void print_table(const struct model_set *s, const char *out, size_t len)
 	       len, s->name, s->version, (long long)s->sequence);
 }
 
+/* The bundle of --calibrate, adapted to the rows; its card keeps the one it had. */
+static int calibrate_set(const struct arguments *a, const struct train_options *o,
+			 const struct table *t, struct model_set **ret, struct err *e)
+{
+	struct adapt_zone zones[ZONE_COUNT];
+	struct model_set *s;
+	struct text card = {0};
+	const char *comma = "";
+	int r = input_bundle(a->calibrate, a->trust, &s, e);
+
+	if (r < 0)
+		return r;
+	r = adapt(s, t, o->seed, zones, e);
+	text_add(&card, "{\"calibrated\":{");
+	zone_foreach (z) {
+		if (r < 0 || !zones[z].rows)
+			continue;
+		text_printf(&card,
+			    "%s\"%s\":{\"rows\":%zu,\"method\":\"%s\",\"error_before\":", comma,
+			    zone_name(z), zones[z].rows, adapt_method_name(zones[z].method));
+		text_json_number(&card, zones[z].before);
+		text_add(&card, ",\"error_left_out\":");
+		text_json_number(&card, zones[z].after);
+		text_add(&card, "}");
+		comma = ",";
+		fprintf(stderr, "%-9s %zu rows, %s: relative error %.1f %% before", zone_name(z),
+			zones[z].rows, adapt_method_name(zones[z].method), 100 * zones[z].before);
+		if (isfinite(zones[z].after))
+			fprintf(stderr, ", %.1f %% on left-out rows now", 100 * zones[z].after);
+		fprintf(stderr, "\n");
+	}
+	text_printf(&card, "},\"from\":{\"name\":\"%s\",\"version\":\"%s\",\"card\":%s}}", s->name,
+		    s->version, s->card ? s->card : "null");
+	if (r == 0 && card.failed)
+		r = err_nomem(e);
+	if (r < 0) {
+		text_release(&card);
+		model_set_free(s);
+		return r;
+	}
+	free(s->card);
+	s->card = card.s;
+	snprintf(s->version, sizeof(s->version), "%s", o->version);
+	s->sequence = o->sequence;
+	s->created_s = o->created_s;
+	s->trained_on = (struct applicability){.cpu_vendor = ""};
+	table_vcpus(t, &s->trained_on.vcpus_min, &s->trained_on.vcpus_max);
+	*ret = s;
+	return 0;
+}
+
 static int run(struct arguments *a, struct err *e)
 {
 	struct train_options o = {0};
@@ -242,7 +303,7 @@ static int run(struct arguments *a, struct err *e)
 	o.trials_path = trials;
 	r = load_datasets(&a->datasets, &t, e);
 	if (r == 0)
-		r = train(t, &o, &s, e);
+		r = a->calibrate ? calibrate_set(a, &o, t, &s, e) : train(t, &o, &s, e);
 	if (r == 0)
 		r = write_signed(s, a->out, &key, max_size, &len, e);
 	if (r == 0 && o.search != SEARCH_NONE)
@@ -282,6 +343,10 @@ int cmd_train(int argc, char **argv)
 		{"trials", "N", OPTION_INT, &a.trials, "of the search, per zone (20)"},
 		{"budget", "TIME", OPTION_STRING, &a.budget,
 		 "time for the search; the same command takes it up again from FILE.vmw.trials"},
+		{"calibrate", "B.vmw", OPTION_STRING, &a.calibrate,
+		 "adapt this bundle to the machine of the dataset: a few rows do"},
+		{"trust", "K.pub", OPTION_STRING, &a.trust,
+		 "with --calibrate: the key that signed it"},
 		{"scope", "S", OPTION_STRING, &a.scope,
 		 "what the labels mean: vm_active, node_total or platform (vm_active)"},
 		{"uncore", "D", OPTION_STRING, &a.uncore,

@@ -182,6 +182,7 @@ double model_watts(const struct model *m, const double *x, double *ret_z)
 	case FAMILY_COUNT:
 		break;
 	}
+	w = m->offset_w + m->gain * w;
 	return w > 0 ? fmin(w, m->max_w) : 0;
 }
 
@@ -305,7 +306,8 @@ static int check_model(const struct model_set *s, const struct model *m, struct 
 	if (!check_interval(&m->interval))
 		return err_set(e, -ERR_FORMAT, "interval out of range");
 	if (!(m->max_w > 0 && m->max_w <= WATTS_LIMIT) ||
-	    !(m->idle_w >= 0 && m->idle_w <= m->max_w))
+	    !(m->idle_w >= 0 && m->idle_w <= m->max_w) || !(m->gain >= 0 && m->gain <= 1e6) ||
+	    !(fabs(m->offset_w) <= WATTS_LIMIT))
 		return err_set(e, -ERR_FORMAT, "watts out of range");
 	return 0;
 }

@@ -241,7 +241,9 @@ struct model {
 		struct mlp mlp;
 	};
 	struct interval interval;
-	double max_w;  /* estimates are clamped to [0, max_w] */
+	/* As on another machine (train/adapt.h): watts = offset_w + gain x the family's. */
+	double gain, offset_w; /* gain >= 0; 1 and 0 as trained */
+	double max_w;	       /* estimates are clamped to [0, max_w] */
 	double idle_w; /* the part of the watts that is there without load; 0 for vm_active */
 	/* What cross-validation said, for the card and the metrics. */
 	uint64_t rows;

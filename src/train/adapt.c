@@ -15,10 +15,15 @@
 #define ROWS_FOR_LOCAL 10
 #define ROWS_FOR_TRIAL 4
 #define LOCAL_FOLDS    20
-#define LOAD_RATIO     1.5 /* two rows say slope and offset when their watts differ by this */
-#define LABEL_SHARE    0.2
-#define LEVEL	       0.9
-#define MAX_FACTOR     2.0
+/*
+ * A row left out of a few is often the only one of its load, which is harder than
+ * the rows in between that will be met: the local model may look this much worse.
+ */
+#define LOCAL_MOST  1.5
+#define LOAD_RATIO  1.5 /* two rows say slope and offset when their watts differ by this */
+#define LABEL_SHARE 0.2
+#define LEVEL	    0.9
+#define MAX_FACTOR  2.0
 
 static const char *const method_names[ADAPT_METHODS] = {"kept", "gain", "affine", "local"};
 
@@ -34,7 +39,7 @@ struct few {
 	size_t n_inputs;
 	size_t n;
 	size_t *row;
-	double *y, *weight; /* weight 1 / max(y, 20 % of the mean): relative error */
+	double *y, *weight;   /* weight 1 / max(y, 20 % of the mean): relative error */
 	double *p, *left_out; /* what a model says; what it says without the row */
 	double mean_w;
 };
@@ -75,9 +80,8 @@ static int few_init(struct few *f, const struct table *t, enum zone z, struct er
 /* The set's inputs of every row; an unordered row has itself for its past. */
 static int fill_inputs(const struct model_set *s, const struct table *t, double *x, struct err *e)
 {
-	struct stream_options o = {.inputs = s->inputs,
-				   .n_inputs = s->n_inputs,
-				   .step_s = s->interval_s / 2};
+	struct stream_options o = {
+		.inputs = s->inputs, .n_inputs = s->n_inputs, .step_s = s->interval_s / 2};
 	struct stream *stream;
 	int r = stream_new(&o, &stream, e);
 
@@ -298,7 +302,7 @@ static int make_local(struct few *f, const struct pool *p, const struct experts_
 	return 0;
 }
 
-/* Put a model of the rows alone before the others, where it is better than `ret->after`. */
+/* Put a model of the rows alone before the others, unless it is clearly worse than they. */
 static int adapt_local(struct few *f, struct model_set *s, enum zone z, unsigned seed,
 		       struct adapt_zone *ret, struct err *e)
 {
@@ -320,7 +324,7 @@ static int adapt_local(struct few *f, struct model_set *s, enum zone z, unsigned
 	if (r == 0 && p)
 		r = try_local(f, p, &o, &edge, e);
 	error = r == 0 && p ? relative_error(f, f->left_out) : INFINITY;
-	if (r == 0 && error < ret->after) {
+	if (r == 0 && error < LOCAL_MOST * ret->after) {
 		r = make_local(f, p, &o, edge, &m, e);
 		if (r == 0) {
 			m.idle_w = fmin(idle_w, m.max_w);
@@ -338,8 +342,8 @@ static int adapt_local(struct few *f, struct model_set *s, enum zone z, unsigned
 
 /* ---- the set ---- */
 
-static int adapt_zone(struct model_set *s, const struct table *t, const double *x, size_t n_inputs, enum zone z,
-		      unsigned seed, struct adapt_zone *ret, struct err *e)
+static int adapt_zone(struct model_set *s, const struct table *t, const double *x, size_t n_inputs,
+		      enum zone z, unsigned seed, struct adapt_zone *ret, struct err *e)
 {
 	struct few f = {.t = t, .x = x, .n_inputs = n_inputs};
 	int r = few_init(&f, t, z, e);

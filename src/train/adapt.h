@@ -10,7 +10,7 @@
  * three rows that cannot be tried: both where the rows differ in load). From 10
  * rows on, a model of the machine itself is tried too: physics on these rows
  * times a kernel regression of what physics leaves over (the hybrid family).
- * Where it predicts left-out rows better, it answers first. Intervals then
+ * Unless it predicts left-out rows clearly worse, it answers first. Intervals then
  * follow from the left-out errors of these rows.
  */
 
@@ -29,7 +29,7 @@ enum adapt_method {
 struct adapt_zone {
 	size_t rows;		  /* 0: the zone has no label in the rows, and is as it was */
 	enum adapt_method method; /* of what answers first */
-	double before, after;	  /* relative error on left-out rows; NaN where it cannot be tried */
+	double before, after; /* relative error on left-out rows; NaN where it cannot be tried */
 };
 
 const char *adapt_method_name(enum adapt_method m);

@@ -561,18 +561,12 @@ static void drop_columns(struct blend *b)
 	move_points(&b->reference, at);
 }
 
-static int make_model(struct chooser *k, struct blend *b, struct model *m, struct err *e)
+int blend_to_model(const struct pool *p, const size_t *rows, size_t n, struct blend *b,
+		   struct model *m, struct err *e)
 {
-	const struct design *d = k->p->d;
+	const struct design *d = p->d;
 	double y_max = 0;
 
-	memcpy(b->share, k->gate.share, sizeof(b->share));
-	b->z_near = k->gate.z_near;
-	b->z_far = k->gate.z_far;
-	b->z_edge = k->gate.z_edge;
-	b->trust = k->gate.trust;
-	b->physics_share = k->gate.physics_share;
-	b->caution = k->gate.caution;
 	drop_columns(b);
 	m->used = calloc(d->p + 1, sizeof(*m->used));
 	if (!m->used)
@@ -583,8 +577,8 @@ static int make_model(struct chooser *k, struct blend *b, struct model *m, struc
 			use_input(m, d, b->columns[j].b);
 	}
 	use_terms(m, d, &b->physics);
-	for (size_t i = 0; i < k->n; i++)
-		y_max = fmax(y_max, k->p->y[k->rows[i]]);
+	for (size_t i = 0; i < n; i++)
+		y_max = fmax(y_max, p->y[rows[i]]);
 	m->family = FAMILY_BLEND;
 	for (size_t i = 0; i < m->n_used; i++) {
 		enum tier tier = feature_info(d->inputs[m->used[i].input].feature)->tier;
@@ -592,8 +586,22 @@ static int make_model(struct chooser *k, struct blend *b, struct model *m, struc
 		m->tier = tier > m->tier ? tier : m->tier;
 	}
 	m->blend = *b;
+	m->gain = 1;
 	m->max_w = fmax(MAX_FACTOR * y_max, 1e-3);
+	m->rows = n;
 	return 0;
+}
+
+static int make_model(struct chooser *k, struct blend *b, struct model *m, struct err *e)
+{
+	memcpy(b->share, k->gate.share, sizeof(b->share));
+	b->z_near = k->gate.z_near;
+	b->z_far = k->gate.z_far;
+	b->z_edge = k->gate.z_edge;
+	b->trust = k->gate.trust;
+	b->physics_share = k->gate.physics_share;
+	b->caution = k->gate.caution;
+	return blend_to_model(k->p, k->rows, k->n, b, m, e);
 }
 
 /* What the near folds said of each row, for the card and for idle power. */
@@ -697,7 +705,6 @@ static int choose_and_fit(struct chooser *k, struct blend_fit *f, struct err *e)
 		return r;
 	}
 	f->model.history = k->experts.history;
-	f->model.rows = k->n;
 	f->model.groups = (uint32_t)k->folds.n_groups;
 	r = keep_predictions(k, f, e);
 	return r == 0 ? decide_interval(k, &f->model.interval, &f->model.coverage_90, e) : r;

@@ -486,6 +486,7 @@ int candidate_model(const struct candidate *c, const double *coefficients, doubl
 			  .tier = c->kind.tier,
 			  .history = c->kind.history,
 			  .n_used = c->n_used,
+			  .gain = 1,
 			  .max_w = max_w};
 
 	int r = 0;

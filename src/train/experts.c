@@ -252,8 +252,12 @@ static void release(struct fit *f)
 
 static int fit_physics(struct fit *f, struct err *e)
 {
-	struct physics_rows rows = {
-		.d = f->p->d, .x = f->p->x, .y = f->p->y, .rows = f->rows, .n = f->n};
+	struct physics_rows rows = {.d = f->p->d,
+				    .x = f->p->x,
+				    .y = f->p->y,
+				    .rows = f->rows,
+				    .n = f->n,
+				    .bends = f->o->bends};
 
 	return physics_fit(&rows, f->p->tier, f->o->delta, &f->b->physics, e);
 }
@@ -390,6 +394,31 @@ static int fit_kernel(struct fit *f, const double *gain, struct err *e)
 	return kernel_fit(&k, f->b, e);
 }
 
+/* Squared correlation of counters with the label, where rows are too few for trees to say. */
+static void correlations(const struct fit *f, double *ret)
+{
+	double n = (double)f->n;
+
+	for (size_t j = 0; j < f->q; j++) {
+		double x = 0, y = 0, xx = 0, yy = 0, xy = 0, spread;
+
+		for (size_t i = 0; i < f->n; i++) {
+			double a = f->x[i * f->q + j], b = f->y[i];
+
+			a = copysign(sqrt(fabs(a)), a);
+			x += a;
+			y += b;
+			xx += a * a;
+			yy += b * b;
+			xy += a * b;
+		}
+		spread = (n * xx - x * x) * (n * yy - y * y);
+		ret[j] = spread > 0 && !f->b->columns[j].ratio
+				 ? (n * xy - x * y) * (n * xy - x * y) / spread
+				 : 0;
+	}
+}
+
 int experts_fit(const struct pool *p, const size_t *rows, size_t n, const struct experts_options *o,
 		struct blend *ret, struct err *e)
 {
@@ -411,6 +440,8 @@ int experts_fit(const struct pool *p, const size_t *rows, size_t n, const struct
 		r = log_residuals(&f, e);
 	if (r == 0)
 		r = fit_trees(&f, gain, e);
+	if (o->bends)
+		correlations(&f, gain);
 	if (r == 0 && wants(&f, EXPERT_K))
 		r = fit_kernel(&f, gain, e);
 	release(&f);

@@ -44,6 +44,7 @@ struct gbdt_tuning {
 struct experts_options {
 	bool history, slow;		  /* which blocks of columns */
 	bool delta;			  /* physics uses the past too */
+	bool bends;			  /* physics may bend freely: see physics.h */
 	enum blend_kind kind;		  /* of one expert: H is left out */
 	bool light;			  /* fewer trees, for cross-validation */
 	unsigned only;			  /* bits (1 << enum expert) of those wanted; 0: all */

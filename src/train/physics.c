@@ -137,12 +137,19 @@ static void add_past(struct basis *b, enum feature f, int knots)
 	}
 }
 
+static void add_hinges(struct basis *b, int load)
+{
+	double top = largest(b, load);
+
+	for (int k = 1; k <= HINGES; k++)
+		add(b, TERM_HINGE, load, -1, top * k / (HINGES + 1));
+}
+
 static void make_basis(struct basis *b, bool delta)
 {
 	enum feature f = now(b, FEATURE_CPU_BUSY_VCPUS) >= 0 ? FEATURE_CPU_BUSY_VCPUS
 							     : FEATURE_CPU_UTILIZATION;
 	int load = now(b, f);
-	double top = largest(b, load);
 
 	add(b, TERM_CONST, -1, -1, 0);
 	add(b, TERM_LINEAR, load, -1, 0);
@@ -151,10 +158,12 @@ static void make_basis(struct basis *b, bool delta)
 	add_shares(b);
 	add_counters(b, load);
 	add_clocks(b, load);
+	if (delta || b->r->bends)
+		add_hinges(b, load);
+	if (b->r->bends)
+		add_hinges(b, now(b, FEATURE_CYCLES_RATE));
 	if (!delta)
 		return;
-	for (int k = 1; k <= HINGES; k++)
-		add(b, TERM_HINGE, load, -1, top * k / (HINGES + 1));
 	add_past(b, f, DELTA_KNOTS);
 	add_past(b, FEATURE_CYCLES_RATE, 2);
 }

@@ -16,6 +16,7 @@ struct physics_rows {
 	const double *y;    /* by row of d */
 	const size_t *rows; /* which rows to fit on */
 	size_t n;
+	bool bends; /* hinges of busy time and cycles too: one machine, whose curve may bend */
 };
 
 /*

@@ -14,6 +14,7 @@
 #include "train/card.h"
 #include "train/crossval.h"
 #include "train/design.h"
+#include "train/inputs.h"
 #include "train/zone_search.h"
 
 #define HISTORY_GAIN 0.98  /* history must lower the score by 2 % to be worth its state */
@@ -382,67 +383,8 @@ static int train_zone(struct trainer *t, enum zone z, struct err *e)
 
 /* ---- the set ---- */
 
-/* Input j of the design is input at[j] of the set. */
-static void move_terms(struct physics *p, const uint16_t *at)
-{
-	for (size_t k = 0; k < p->n; k++) {
-		struct physics_term *term = &p->terms[k];
-
-		term->a = term->kind == TERM_CONST ? 0 : at[term->a];
-		term->b = term_has_two(term->kind) ? at[term->b] : 0;
-	}
-}
-
-static void move_blend(struct blend *b, const uint16_t *at)
-{
-	move_terms(&b->physics, at);
-	for (size_t j = 0; j < b->n_columns; j++) {
-		b->columns[j].a = at[b->columns[j].a];
-		b->columns[j].b = b->columns[j].ratio ? at[b->columns[j].b] : 0;
-	}
-}
-
-/* Keep only inputs some model uses, so that a stream computes no others. */
-static int compact_inputs(struct model_set *s, const struct design *d, struct err *e)
-{
-	uint16_t at[INPUT_MAX];
-	bool needed[INPUT_MAX] = {false};
-
-	zone_foreach (z) {
-		for (size_t i = 0; i < s->zones[z].n; i++) {
-			const struct model *m = &s->zones[z].models[i];
-
-			for (size_t k = 0; k < m->n_used; k++)
-				needed[m->used[k].input] = true;
-		}
-	}
-	s->inputs = calloc(d->p + 1, sizeof(*s->inputs));
-	if (!s->inputs)
-		return err_nomem(e);
-	for (size_t j = 0; j < d->p; j++) {
-		at[j] = (uint16_t)s->n_inputs;
-		if (needed[j])
-			s->inputs[s->n_inputs++] = d->inputs[j];
-	}
-	zone_foreach (z) {
-		for (size_t i = 0; i < s->zones[z].n; i++) {
-			struct model *m = &s->zones[z].models[i];
-
-			for (size_t k = 0; k < m->n_used; k++)
-				m->used[k].input = at[m->used[k].input];
-			if (m->family == FAMILY_PHYSICS)
-				move_terms(&m->physics, at);
-			if (m->family == FAMILY_BLEND)
-				move_blend(&m->blend, at);
-		}
-	}
-	return 0;
-}
-
 static void describe(struct model_set *s, const struct design *d, const struct train_options *o)
 {
-	const double *vcpus = d->table->x[FEATURE_VCPUS];
-
 	snprintf(s->name, sizeof(s->name), "%s", o->name);
 	snprintf(s->version, sizeof(s->version), "%s", o->version);
 	s->sequence = o->sequence;
@@ -450,17 +392,7 @@ static void describe(struct model_set *s, const struct design *d, const struct t
 	s->scope = o->scope;
 	s->interval_s = d->interval_s;
 	s->window_s = d->window_s;
-	for (size_t i = 0; vcpus && i < d->n; i++) {
-		uint32_t v;
-
-		if (!(vcpus[i] >= 1 && vcpus[i] < 1e6))
-			continue;
-		v = (uint32_t)vcpus[i];
-		if (!s->trained_on.vcpus_min || v < s->trained_on.vcpus_min)
-			s->trained_on.vcpus_min = v;
-		if (v > s->trained_on.vcpus_max)
-			s->trained_on.vcpus_max = v;
-	}
+	table_vcpus(d->table, &s->trained_on.vcpus_min, &s->trained_on.vcpus_max);
 }
 
 static int train_zones(struct trainer *t, struct err *e)
@@ -515,7 +447,7 @@ int train(const struct table *table, const struct train_options *o, struct model
 	zone_search_close(&t.search);
 	if (r == 0) {
 		describe(t.set, d, o);
-		r = compact_inputs(t.set, d, e);
+		r = set_inputs(t.set, d, e);
 	}
 	if (r == 0)
 		r = card_write(&t.card, t.set, d, &t.set->card, e);

@@ -40,6 +40,7 @@ static inline struct model history_model(void)
 	m.physics.terms[1] = (struct physics_term){TERM_LINEAR, 0, 0, 0, 16, 3};
 	m.physics.terms[2] = (struct physics_term){TERM_DELTA, 0, 2, 4, 8, 0.5};
 	m.interval = some_interval();
+	m.gain = 1;
 	m.max_w = 60;
 	m.rows = 100;
 	m.groups = 5;
@@ -63,6 +64,7 @@ static inline struct model linear_model(void)
 	m.linear.terms[0] = (struct linear_term){0, 3, 2, 4};
 	m.linear.terms[1] = (struct linear_term){1, 100, 50, 1};
 	m.interval = some_interval();
+	m.gain = 1;
 	m.max_w = 60;
 	m.rows = 100;
 	m.mae_w = m.wmape = m.coverage_90 = 0.5;
@@ -81,6 +83,7 @@ static inline struct model last_model(void)
 	m.physics.terms[0] = (struct physics_term){TERM_CONST, 0, 0, 0, 2, 1};
 	m.physics.terms[1] = (struct physics_term){TERM_LINEAR, 1, 0, 0, 2, 30};
 	m.interval = some_interval();
+	m.gain = 1;
 	m.max_w = 60;
 	m.rows = 100;
 	m.mae_w = m.wmape = m.coverage_90 = 0.5;
