@@ -91,28 +91,26 @@ static void shift(struct zone_estimate *z, double delta_w)
 	z->high_w = fmax(z->high_w, watts);
 }
 
-/* Up to a factor that all zones share. */
-static double variance_of(const struct zone_estimate *z)
-{
-	return (z->high_w - z->low_w) * (z->high_w - z->low_w);
-}
-
+/*
+ * The package holds its parts, so its estimate says more about their sum than they
+ * about it: they give way first, each down to its low end in proportion to the
+ * room it has, and the package rises by what is left.
+ */
 void estimate_reconcile(struct estimate *e)
 {
 	static const enum zone parts[] = {ZONE_CORE, ZONE_UNCORE};
 	struct zone_estimate *package = &e->zone[ZONE_PACKAGE];
-	double sum = 0, variance, excess;
+	double sum = 0, room = 0, excess;
 
 	if (!package->valid)
 		return;
-	variance = variance_of(package);
 	for (size_t i = 0; i < 2; i++) {
 		const struct zone_estimate *z = &e->zone[parts[i]];
 
 		if (!z->valid)
 			continue;
 		sum += zone_watts(z);
-		variance += variance_of(z);
+		room += zone_watts(z) - z->low_w;
 	}
 	excess = sum - zone_watts(package);
 	if (!(excess > 0))
@@ -120,10 +118,10 @@ void estimate_reconcile(struct estimate *e)
 	for (size_t i = 0; i < 2; i++) {
 		struct zone_estimate *z = &e->zone[parts[i]];
 
-		if (z->valid)
-			shift(z, variance > 0 ? -excess * variance_of(z) / variance : 0);
+		if (z->valid && room > 0)
+			shift(z, -fmin(excess / room, 1) * (zone_watts(z) - z->low_w));
 	}
-	/* What is left, rounding and zones that hit 0 included, is the package's. */
+	/* What is left, rounding included, is the package's. */
 	sum = 0;
 	for (size_t i = 0; i < 2; i++) {
 		if (e->zone[parts[i]].valid)

@@ -84,8 +84,8 @@ void model_set_estimate(const struct model_set *s, const double *x,
 			const struct estimate_options *o, struct estimate *ret);
 
 /*
- * core + uncore <= package. The change is shared in proportion to the square of
- * the interval's width: the least squares projection when errors are independent.
+ * core + uncore <= package: the parts give way down to their low ends, then the
+ * package rises.
  */
 void estimate_reconcile(struct estimate *e);
 

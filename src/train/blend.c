@@ -22,7 +22,7 @@
 #define STACK_PULL	 0.03
 #define RESIDUAL_MIN	 1e-3
 #define NEAR_Z		 0.75
-#define FAR_Z		 0.90
+#define FAR_Z		 0.95
 #define EDGE_Z		 0.99
 #define FAR_ROWS	 20
 #define TRUST_FOLDS	 5

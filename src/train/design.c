@@ -9,8 +9,8 @@
 #include "base/cleanup.h"
 #include "features/stream.h"
 
-const double lag_intervals[N_LAGS] = {1, 2, 3, 5, 8, 12, 20};
-const double ema_intervals[N_EMAS] = {3, 6, 12, 24};
+const double lag_intervals[N_LAGS] = {1, 2, 3, 5, 8};
+const double ema_intervals[N_EMAS] = {3, 6, 12};
 
 /*
  * The signals whose past is worth having: where the load is, on every tier.

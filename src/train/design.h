@@ -34,8 +34,8 @@ void design_free(struct design *d);
 int design_find(const struct design *d, enum feature f, enum input_op op, double seconds);
 
 /* How a feature's past is offered: multiples of the interval. */
-#define N_LAGS 7
-#define N_EMAS 4
+#define N_LAGS 5
+#define N_EMAS 3
 extern const double lag_intervals[N_LAGS];
 extern const double ema_intervals[N_EMAS];
 

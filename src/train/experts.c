@@ -17,6 +17,7 @@
 #define LOG_TAIL      0.02
 #define LOG_MOST      5.0
 #define KERNEL_ROWS   5000
+#define BINS	      64 /* finer cuts learn what does not carry over */
 
 /* ---- the pool ---- */
 
@@ -328,7 +329,6 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 	bool kernel = wants(f, EXPERT_K);
 	struct boost_data d = {.n = f->n, .q = f->q, .x = f->x, .y = f->y};
 	bool light = f->o->light;
-	unsigned bins = light ? 64 : 256;
 	double size = light ? 1 : f->o->size, leaf = fmax(3, (double)f->n / 250);
 	const struct boost_options forest = {.forest = true,
 					     .n_trees = scaled(40, size),
@@ -336,7 +336,7 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 					     .min_child_weight = leaf,
 					     .row_share = 0.63,
 					     .column_share = 0.4,
-					     .bins = bins,
+					     .bins = BINS,
 					     .seed = f->o->seed};
 	struct boost_options boosted = {.n_trees = light ? 100 : scaled(160, size),
 					.depth = 5,
@@ -345,7 +345,7 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 					.lambda = 2,
 					.row_share = 0.8,
 					.column_share = 0.8,
-					.bins = bins,
+					.bins = BINS,
 					.seed = f->o->seed};
 	struct boost_options own = tuned(boosted, f->o->tuning);
 	autofree float *logs = calloc(f->n + 1, sizeof(float));
@@ -353,7 +353,7 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 	int r = logs ? 0 : err_nomem(e);
 
 	find_monotone(f, rising);
-	own.rising = rising;
+	own.rising = f->o->kind == BLEND_GBDT ? rising : NULL;
 	if (r == 0 && (kernel || wants(f, EXPERT_G)))
 		r = boost_fit(&d, &own, &f->b->gbdt, gain, e);
 	if (r == 0 && wants(f, EXPERT_F))
