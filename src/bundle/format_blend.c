@@ -53,6 +53,7 @@ void format_write_blend(struct byte_writer *w, const struct blend *b)
 	write_trees(w, &b->boosted);
 	write_trees(w, &b->forest);
 	write_trees(w, &b->gbdt);
+	write_trees(w, &b->spread);
 	for (int k = 0; k < EXPERT_COUNT; k++)
 		put_f64(w, b->share[k]);
 	put_f64(w, b->z_near);
@@ -136,6 +137,7 @@ void format_read_blend(struct byte_reader *r, struct blend *b)
 	read_trees(r, &b->boosted);
 	read_trees(r, &b->forest);
 	read_trees(r, &b->gbdt);
+	read_trees(r, &b->spread);
 	for (int k = 0; k < EXPERT_COUNT; k++)
 		b->share[k] = get_f64(r);
 	b->z_near = get_f64(r);

@@ -7,11 +7,12 @@
 #include "base/cleanup.h"
 #include "model/model.h"
 
-#define NEAREST	   5
-#define PLACE_MAX  8.0 /* standard deviations that a coordinate may lie out */
-#define LOG_LIMIT  10.0
-#define TREES_MAX  4096
-#define POINTS_MAX 4096
+#define NEAREST	     5
+#define PLACE_MAX    8.0 /* standard deviations that a coordinate may lie out */
+#define LOG_LIMIT    10.0
+#define SPREAD_LIMIT 6.0
+#define TREES_MAX    4096
+#define POINTS_MAX   4096
 
 static double clamp(double x, double low, double high)
 {
@@ -41,6 +42,11 @@ double trees_value(const struct trees *t, const double *columns)
 		sum += at->value;
 	}
 	return sum;
+}
+
+double trees_spread(const struct trees *t, const double *columns)
+{
+	return t->n ? exp(clamp(trees_value(t, columns), -SPREAD_LIMIT, SPREAD_LIMIT)) : 1;
 }
 
 /* ---- distances ---- */
@@ -281,10 +287,11 @@ bool blend_check(const struct blend *b, const struct model *m)
 	       check_points(&b->reference, b->n_columns) && b->reference.n >= NEAREST &&
 	       finite_in(b->length, 1e-9, 1e9) && finite_in(b->median, 1e-9, 1e9) &&
 	       check_trees(&b->boosted, b->n_columns) && check_trees(&b->forest, b->n_columns) &&
-	       check_trees(&b->gbdt, b->n_columns) && finite_in(b->z_near, -1e3, 1e3) &&
-	       finite_in(b->z_far, -1e3, 1e3) && b->z_near < b->z_far &&
-	       finite_in(b->z_edge, -1e3, 1e3) && finite_in(b->trust, 0, 1) &&
-	       finite_in(b->physics_share, 0, 1) && finite_in(b->caution, 0, 1);
+	       check_trees(&b->gbdt, b->n_columns) && check_trees(&b->spread, b->n_columns) &&
+	       finite_in(b->z_near, -1e3, 1e3) && finite_in(b->z_far, -1e3, 1e3) &&
+	       b->z_near < b->z_far && finite_in(b->z_edge, -1e3, 1e3) &&
+	       finite_in(b->trust, 0, 1) && finite_in(b->physics_share, 0, 1) &&
+	       finite_in(b->caution, 0, 1);
 }
 
 static void points_release(struct points *p)
@@ -293,10 +300,11 @@ static void points_release(struct points *p)
 	free(p->at);
 }
 
-static void trees_release(struct trees *t)
+void trees_release(struct trees *t)
 {
 	free(t->first);
 	free(t->nodes);
+	*t = (struct trees){.base = 0};
 }
 
 void blend_release(struct blend *b)
@@ -309,5 +317,6 @@ void blend_release(struct blend *b)
 	trees_release(&b->boosted);
 	trees_release(&b->forest);
 	trees_release(&b->gbdt);
+	trees_release(&b->spread);
 	*b = (struct blend){.n_columns = 0};
 }

@@ -76,7 +76,9 @@ static void estimate_zone(const struct zone_models *models, const double *x,
 	z->idle_w = fmin(m->idle_w, watts);
 	z->active_w = watts - z->idle_w;
 	z->distance = model_distance(m, x, far);
-	zone_estimate_bound(z, half_width(&m->interval, watts, far) * o->widen * (1 + z->distance),
+	zone_estimate_bound(z,
+			    half_width(&m->interval, watts, far) * model_spread(m, x) * o->widen *
+				    (1 + z->distance),
 			    m->interval.scale_w, o->mismatch);
 }
 

@@ -186,6 +186,16 @@ double model_watts(const struct model *m, const double *x, double *ret_z)
 	return w > 0 ? fmin(w, m->max_w) : 0;
 }
 
+double model_spread(const struct model *m, const double *x)
+{
+	double columns[BLEND_COLUMNS_MAX];
+
+	if (m->family != FAMILY_BLEND || !m->blend.spread.n)
+		return 1;
+	blend_columns(&m->blend, x, columns);
+	return trees_spread(&m->blend.spread, columns);
+}
+
 double model_distance(const struct model *m, const double *x, double z)
 {
 	double farthest = m->family == FAMILY_BLEND ? expm1(fmax(z - m->blend.z_edge, 0)) : 0;

@@ -161,6 +161,7 @@ struct blend {
 	struct points reference;  /* training rows, thinned */
 	double median;		  /* > 0, distance between them */
 	struct trees boosted, forest, gbdt;
+	struct trees spread; /* of log misses: the interval's local scale; none: 1 everywhere */
 	double share[EXPERT_COUNT];  /* >= 0 */
 	double z_near, z_far;	     /* z_near < z_far */
 	double z_edge;		     /* beyond it a row is out of distribution */
@@ -208,7 +209,7 @@ struct mlp {
 };
 
 /*
- * The 90 % interval: half width = quantile(band) x max(watts, scale_w) x
+ * The 90 % interval: half width = quantile(band) x local scale x max(watts, scale_w) x
  * widening. Bands cut the range of estimated watts, or of a blend's z
  * (Mondrian conformal prediction).
  */
@@ -322,11 +323,18 @@ double blend_safe(const struct blend *b, const double w[EXPERT_COUNT]);
 void blend_columns(const struct blend *b, const double *x, double *ret_columns);
 void points_place(const struct points *p, const double *columns, float *ret_at);
 double trees_value(const struct trees *t, const double *columns);
+
+/* exp of the trees' value, held within reason; 1 without trees. */
+double trees_spread(const struct trees *t, const double *columns);
+
+/* The interval's local scale at x[]; 1 for every family but a blend with a spread. */
+double model_spread(const struct model *m, const double *x);
 double kernel_matern(double distance, double length);
 
 /* What model_set_check asks of a blend; `is_used` says which inputs are known to be present. */
 bool blend_check(const struct blend *b, const struct model *m);
 void blend_release(struct blend *b);
+void trees_release(struct trees *t);
 
 /* How many weights a network of that shape has. */
 size_t mlp_weights(const struct mlp *p);

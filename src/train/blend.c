@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "train/blend_interval.h"
 #include "train/lsq.h"
 #include "train/restrict.h"
 #include "train/score.h"
@@ -28,10 +29,7 @@
 #define TRUST_FOLDS	 5
 #define SHARE_RAMP	 0.3
 #define CAUTIOUS_PHYSICS 0.9
-#define MAX_FACTOR	 2.0
-#define LEVEL		 0.9
 #define LABEL_SHARE	 0.2
-#define RANGE_TAIL	 0.005
 #define SIZE_MIN	 0.02
 
 #define BIT(type) (1u << (type))
@@ -434,163 +432,32 @@ static void decide_gate(struct chooser *k)
 
 /* ---- interval ---- */
 
-static unsigned band_of(const struct interval *v, double z)
+static int decide_interval(const struct chooser *k, struct blend *b, struct model *m, struct err *e)
 {
-	unsigned band = 0;
-
-	while (band + 1 < v->n_bands && z > v->upto[band])
-		band++;
-	return band;
-}
-
-static int decide_interval(struct chooser *k, struct interval *v, double *ret_coverage,
-			   struct err *e)
-{
-	static const double edges[] = {0.33, 0.67, 0.90, 1};
 	unsigned types = many_groups(k) ? BY_GROUP : BIT(FOLD_D) | BIT(FOLD_E);
-	const struct scores *s = &k->scores;
-	double groups = (double)k->folds.n_groups, scale_w = LABEL_SHARE * s->mean_w;
-	autofree double *scores = calloc(s->n + 1, sizeof(*scores));
-	size_t inside = 0, rows = 0;
+	struct interval_task t = {.p = k->p,
+				  .groups = k->folds.n_groups,
+				  .scale_w = LABEL_SHARE * k->scores.mean_w,
+				  .seed = k->o->seed};
+	autofree struct left_out *rows = calloc(k->scores.n + 1, sizeof(*rows));
 
-	if (!scores)
+	if (!rows)
 		return err_nomem(e);
-	*v = (struct interval){
-		.n_bands = array_size(edges), .by_distance = true, .scale_w = scale_w};
-	for (unsigned b = 0; b < v->n_bands; b++)
-		v->upto[b] = z_quantile(k, types, edges[b]);
-	for (unsigned b = 0; b < v->n_bands; b++) {
-		size_t n = 0;
+	for (size_t i = 0; i < k->scores.n; i++) {
+		const struct scored *r = &k->scores.rows[i];
 
-		for (size_t i = 0; i < s->n; i++) {
-			const struct scored *r = &s->rows[i];
-			double w = answer_of(&k->gate, r);
-
-			if ((types & BIT(r->type)) && band_of(v, r->z) == b)
-				scores[n++] = fabs(r->y - w) / fmax(w, scale_w);
-		}
-		v->quantile[b] = n ? quantile_of(scores, n, fmin(1, LEVEL * (1 + 1 / groups))) : 0;
-		v->quantile[b] = fmax(v->quantile[b], b ? v->quantile[b - 1] : 1e-3);
+		if (types & BIT(r->type))
+			rows[t.n++] = (struct left_out){.row = r->row,
+							.y = r->y,
+							.w = answer_of(&k->gate, r),
+							.z = r->z,
+							.near = near_types(k) & BIT(r->type)};
 	}
-	for (size_t i = 0; i < s->n; i++) {
-		const struct scored *r = &s->rows[i];
-		double w = answer_of(&k->gate, r);
-
-		if (!(near_types(k) & BIT(r->type)))
-			continue;
-		inside += fabs(r->y - w) <= v->quantile[band_of(v, r->z)] * fmax(w, scale_w);
-		rows++;
-	}
-	*ret_coverage = rows ? (double)inside / (double)rows : NAN;
-	return 0;
+	t.rows = rows;
+	return blend_interval(&t, b, &m->interval, &m->coverage_90, e);
 }
 
 /* ---- the model ---- */
-
-/* Note that the model needs input j. */
-static void use_input(struct model *m, const struct design *d, uint16_t j)
-{
-	for (size_t k = 0; k < m->n_used; k++) {
-		if (m->used[k].input == j)
-			return;
-	}
-	m->used[m->n_used++] = (struct used_input){j, design_quantile(d, j, RANGE_TAIL),
-						   design_quantile(d, j, 1 - RANGE_TAIL)};
-}
-
-static void use_terms(struct model *m, const struct design *d, const struct physics *p)
-{
-	for (size_t k = 0; k < p->n; k++) {
-		if (p->terms[k].kind != TERM_CONST)
-			use_input(m, d, p->terms[k].a);
-		if (term_has_two(p->terms[k].kind))
-			use_input(m, d, p->terms[k].b);
-	}
-}
-
-static void mark_trees(const struct trees *t, bool *needed)
-{
-	for (size_t i = 0; i < t->n_nodes; i++) {
-		if (t->nodes[i].column != TREE_LEAF)
-			needed[t->nodes[i].column] = true;
-	}
-}
-
-static void mark_points(const struct points *p, bool *needed)
-{
-	for (size_t k = 0; k < p->n_dims; k++)
-		needed[p->dims[k].column] = true;
-}
-
-static void move_trees(struct trees *t, const uint16_t *at)
-{
-	for (size_t i = 0; i < t->n_nodes; i++) {
-		if (t->nodes[i].column != TREE_LEAF)
-			t->nodes[i].column = at[t->nodes[i].column];
-	}
-}
-
-static void move_points(struct points *p, const uint16_t *at)
-{
-	for (size_t k = 0; k < p->n_dims; k++)
-		p->dims[k].column = at[p->dims[k].column];
-}
-
-/* Keep only columns that an expert looks at: every other input would be needed for nothing. */
-static void drop_columns(struct blend *b)
-{
-	bool needed[BLEND_COLUMNS_MAX] = {false};
-	uint16_t at[BLEND_COLUMNS_MAX] = {0};
-	size_t kept = 0;
-
-	mark_trees(&b->boosted, needed);
-	mark_trees(&b->forest, needed);
-	mark_trees(&b->gbdt, needed);
-	mark_points(&b->centres, needed);
-	mark_points(&b->reference, needed);
-	for (size_t j = 0; j < b->n_columns; j++) {
-		at[j] = (uint16_t)kept;
-		if (needed[j])
-			b->columns[kept++] = b->columns[j];
-	}
-	b->n_columns = kept;
-	move_trees(&b->boosted, at);
-	move_trees(&b->forest, at);
-	move_trees(&b->gbdt, at);
-	move_points(&b->centres, at);
-	move_points(&b->reference, at);
-}
-
-int blend_to_model(const struct pool *p, const size_t *rows, size_t n, struct blend *b,
-		   struct model *m, struct err *e)
-{
-	const struct design *d = p->d;
-	double y_max = 0;
-
-	drop_columns(b);
-	m->used = calloc(d->p + 1, sizeof(*m->used));
-	if (!m->used)
-		return err_nomem(e);
-	for (size_t j = 0; j < b->n_columns; j++) {
-		use_input(m, d, b->columns[j].a);
-		if (b->columns[j].ratio)
-			use_input(m, d, b->columns[j].b);
-	}
-	use_terms(m, d, &b->physics);
-	for (size_t i = 0; i < n; i++)
-		y_max = fmax(y_max, p->y[rows[i]]);
-	m->family = FAMILY_BLEND;
-	for (size_t i = 0; i < m->n_used; i++) {
-		enum tier tier = feature_info(d->inputs[m->used[i].input].feature)->tier;
-
-		m->tier = tier > m->tier ? tier : m->tier;
-	}
-	m->blend = *b;
-	m->gain = 1;
-	m->max_w = fmax(MAX_FACTOR * y_max, 1e-3);
-	m->rows = n;
-	return 0;
-}
 
 static int make_model(struct chooser *k, struct blend *b, struct model *m, struct err *e)
 {
@@ -699,6 +566,8 @@ static int choose_and_fit(struct chooser *k, struct blend_fit *f, struct err *e)
 	restrict_gate(&k->gate, k->o->kind);
 	r = fit_within(k, &b, e);
 	if (r == 0)
+		r = decide_interval(k, &b, &f->model, e);
+	if (r == 0)
 		r = make_model(k, &b, &f->model, e);
 	if (r < 0) {
 		blend_release(&b);
@@ -706,8 +575,7 @@ static int choose_and_fit(struct chooser *k, struct blend_fit *f, struct err *e)
 	}
 	f->model.history = k->experts.history;
 	f->model.groups = (uint32_t)k->folds.n_groups;
-	r = keep_predictions(k, f, e);
-	return r == 0 ? decide_interval(k, &f->model.interval, &f->model.coverage_90, e) : r;
+	return keep_predictions(k, f, e);
 }
 
 int blend_train(const struct pool *p, const struct blend_options *o, struct blend_fit *ret,

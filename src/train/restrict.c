@@ -16,13 +16,6 @@ void restrict_gate(struct blend *b, enum blend_kind kind)
 	b->physics_share = 0;
 }
 
-static void drop_trees(struct trees *t)
-{
-	free(t->first);
-	free(t->nodes);
-	*t = (struct trees){.base = 0};
-}
-
 static void drop_kernel(struct blend *b)
 {
 	free(b->centres.dims);
@@ -36,11 +29,11 @@ void restrict_experts(struct blend *b, enum blend_kind kind)
 {
 	if (kind == BLEND_OF_ALL)
 		return;
-	drop_trees(&b->boosted);
+	trees_release(&b->boosted);
 	if (kind != BLEND_FOREST)
-		drop_trees(&b->forest);
+		trees_release(&b->forest);
 	if (kind != BLEND_GBDT)
-		drop_trees(&b->gbdt);
+		trees_release(&b->gbdt);
 	if (kind == BLEND_HYBRID)
 		return;
 	drop_kernel(b);

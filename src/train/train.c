@@ -17,10 +17,10 @@
 #include "train/inputs.h"
 #include "train/zone_search.h"
 
-#define HISTORY_GAIN 0.98  /* history must lower the score by 2 % to be worth its state */
-#define ZONE_ROWS    20	   /* fewer labelled rows are no training set */
-#define BLENDS	     2	   /* per zone, with history and without */
-#define OTHER_BYTES  65536 /* of a bundle: all but its blends, generously */
+#define HISTORY_GAIN 0.98   /* history must lower the score by 2 % to be worth its state */
+#define ZONE_ROWS    20	    /* fewer labelled rows are no training set */
+#define BLENDS	     2	    /* per zone, with history and without */
+#define OTHER_BYTES  114688 /* of a bundle: all but its blends, generously */
 #define IDLE_SHARE   0.3 /* a vm_active label whose smallest is this share of its largest is odd */
 
 /* One fitted candidate. */

@@ -191,6 +191,7 @@ static inline struct model blend_model(void)
 	b.boosted = some_trees(0.05f, 0.1f);
 	b.forest = some_trees(12, 4);
 	b.gbdt = some_trees(11, 5);
+	b.spread = some_trees(-0.1f, 0.2f);
 	memcpy(b.share, share, sizeof(share));
 	b.z_near = -2;
 	b.z_far = 0.5;
