@@ -125,12 +125,15 @@ static unsigned band_of(const struct interval *v, double z)
 	return band;
 }
 
-/* The level that covers 90 % of new groups' rows: a correction for how few groups there are. */
+/*
+ * With few groups a correction for how few they are; with many, folds that are
+ * harder than another group (B and C) already err on the safe side.
+ */
 static double level_of(const struct interval_task *t)
 {
-	double share = t->groups < GROUPS_FEW ? 1 : 0.5;
-
-	return fmin(1, LEVEL * (1 + share / (double)(t->groups ? t->groups : 1)));
+	if (t->groups >= GROUPS_FEW)
+		return LEVEL;
+	return fmin(1, LEVEL * (1 + 1 / (double)(t->groups ? t->groups : 1)));
 }
 
 static int fit_bands(const struct misses *m, struct interval *v, struct err *e)

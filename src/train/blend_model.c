@@ -114,4 +114,3 @@ int blend_to_model(const struct pool *p, const size_t *rows, size_t n, struct bl
 	m->rows = n;
 	return 0;
 }
-
