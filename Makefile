@@ -21,6 +21,11 @@ demo: all ## train, sign, install and replay real recordings
 test: all ## every test; the last line is "N passed, N failed"
 	@tools/test
 
+# A folder of recordings, one folder a set.
+DATA ?= $(firstword $(wildcard ../shared/data) data)
+accuracy: all ## how accurate training is on DATA, into docs/accuracy.md (many minutes)
+	@tools/accuracy.py $(DATA) --write docs/accuracy.md
+
 bench: all ## what a tick costs
 	@$(BUILD)/bench/bench_tick
 
@@ -51,4 +56,4 @@ clean:
 help:
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-.PHONY: all man run demo test bench lint san valgrind fuzz cover fmt clean help
+.PHONY: accuracy all man run demo test bench lint san valgrind fuzz cover fmt clean help

@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """How accurate `vmwatts train` is on measured data that it did not see.
 
-  tools/accuracy.py DATA [--only NAME]... [--markdown] [--keep DIR]
+  tools/accuracy.py DATA [--only NAME]... [--write docs/accuracy.md]
 
 DATA is a folder of recordings, one folder a set (docs/accuracy.md says which).
-Every row of the table is one protocol: what is left out is trained without,
-by the real commands with one command line for all sets, and scored by `evaluate`.
-Standard library only.
+Every row of the table is one protocol: what is left out is trained without, by
+the real commands with one command line for all sets, and scored by `evaluate`;
+intervals are scored here, from what `estimate` answers. --write replaces the
+figures in a document. Standard library only.
 """
 import argparse
 import csv
 import glob
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -140,78 +142,237 @@ def dataset(names, flags, out):
         run("dataset", "import", "--joined", *joined, *flags, "--out", out)
 
 
-def score(fold, options, work):
-    """One fold: `evaluate`'s zones, and the seconds that training took."""
+def clear(work):
     for f in glob.glob(os.path.join(work, "fold*")):
         os.remove(f)
-    train, test, bundle = (os.path.join(work, "fold" + s) for s in ("-train.db", "-test.db", ".vmw"))
-    dataset(fold.train, fold.flags, train)
-    dataset(fold.test, fold.flags, test)
+
+
+def train(names, flags, options, work):
+    """A bundle from recordings; its path and the seconds that training took."""
+    data, bundle = (os.path.join(work, "fold" + s) for s in ("-train.db", ".vmw"))
+    dataset(names, flags, data)
     begin = time.time()
-    run("train", "--dataset", train, "--out", bundle, "--sign-key", os.path.join(work, "k.key"), *options)
-    seconds = time.time() - begin
-    report = json.loads(run("evaluate", "--bundle", bundle, "--trust", os.path.join(work, "k.pub"), "--dataset", test,
-                            "--json"))
-    return report["zones"], seconds
+    run("train", "--dataset", data, "--out", bundle, "--sign-key", os.path.join(work, "k.key"), *options)
+    return bundle, time.time() - begin
+
+
+def evaluate(bundle, test, work, *flags):
+    trust = ["--trust", os.path.join(work, "k.pub")]
+    return json.loads(run("evaluate", "--bundle", bundle, *trust, "--dataset", test, "--json", *flags))["zones"]
+
+
+def answers(bundle, test, work):
+    """Rows of the test set with what `estimate` says of each, side by side."""
+    truth = run("dataset", "export", test)
+    p = subprocess.run([VMWATTS, "estimate", "--bundle", bundle, "--trust", os.path.join(work, "k.pub")], input=truth,
+                       capture_output=True, text=True, check=True)
+    return zip(csv.DictReader(truth.splitlines()), csv.DictReader(p.stdout.splitlines()))
+
+
+class Intervals:
+    """Coverage by group and the interval score, beside split-conformal intervals of one width for all rows."""
+
+    def __init__(self):
+        self.groups, self.score, self.misses = {}, 0, []  # misses by fold
+
+    def next_fold(self):
+        self.misses.append([])
+
+    def add(self, truth, said, zone):
+        y, w, low, high = (float(v) if v else None for v in (truth.get(zone + "_watts"), *(said[f"{zone}_watts{s}"]
+                                                                                          for s in ("", "_low", "_high"))))
+        if y is None or w is None:
+            return
+        group = self.groups.setdefault(truth.get("group") or truth["run"], [0, 0])
+        group[0] += low <= y <= high
+        group[1] += 1
+        self.score += high - low + 20 * max(low - y, 0, y - high)
+        self.misses[-1].append(abs(y - w))
+
+    def coverage(self):
+        return sum(g[0] for g in self.groups.values()) / max(sum(g[1] for g in self.groups.values()), 1)
+
+    def worst(self):
+        return min(g[0] / g[1] for g in self.groups.values())
+
+    def ratio(self):
+        """Interval score over that of one width: in each fold the 90 % quantile of what was missed in the others."""
+        constant = 0
+        for k, here in enumerate(self.misses):
+            others = sorted(m for i, fold in enumerate(self.misses) if i != k for m in fold)
+            if not others:
+                return float("nan")
+            half = others[int(0.9 * (len(others) - 1))]
+            constant += sum(2 * half + 20 * max(m - half, 0) for m in here)
+        return self.score / constant if constant else float("nan")
 
 
 class Total:
     """Folds of one zone, pooled over their rows."""
 
     def __init__(self):
-        self.rows = self.error = self.truth = self.bias = self.inside = 0
-        self.runs = []
+        self.rows = self.error = self.truth = self.bias = self.stateless = 0
+        self.runs, self.intervals, self.windows = [], Intervals(), {}
 
-    def add(self, z):
+    def add(self, z, stateless):
         n = z["rows"]
         mean = z["mae_watts"] / z["wmape"]
         self.rows += n
         self.error += n * z["mae_watts"]
         self.truth += n * mean
         self.bias += n * z["bias_watts"]
-        self.inside += n * (z["coverage_90"] or 0)
+        self.stateless += n * stateless["mae_watts"]
         self.runs += [r["energy_error"] for r in z["by_run"].values() if r.get("energy_error") is not None]
+        for w, m in z.get("by_window", {}).items():
+            if m.get("wmape") is not None:
+                self.windows.setdefault(w, []).append((m["wmape"], n * mean))
+
+    def window(self, w):
+        parts = self.windows.get(w)
+        return f"{100 * sum(e * t for e, t in parts) / sum(t for _, t in parts):.2f}" if parts else "-"
+
+
+class Table:
+    def __init__(self, *columns):
+        self.lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+        print("  ".join(columns), flush=True)
+
+    def add(self, *cells):
+        self.lines.append("| " + " | ".join(map(str, cells)) + " |")
+        print("  ".join(map(str, cells)), flush=True)
+
+
+def score(fold, options, work, totals):
+    clear(work)
+    bundle, seconds = train(fold.train, fold.flags, options, work)
+    test = os.path.join(work, "fold-test.db")
+    dataset(fold.test, fold.flags, test)
+    scored, stateless = evaluate(bundle, test, work), evaluate(bundle, test, work, "--stateless")
+    zones = [z for z in totals if z in scored and scored[z]["rows"]]
+    for z in zones:
+        totals[z].add(scored[z], stateless[z])
+    for z in zones:
+        totals[z].intervals.next_fold()
+    for truth, said in answers(bundle, test, work):
+        for z in zones:
+            totals[z].intervals.add(truth, said, z)
+    return seconds
+
+
+SHIFTED = ("nx12 stressor", "nx12 tail", "haswell", "ec2metal", "languages")
+
+
+def summary(ratios):
+    lines = []
+    for text, keep in (("rows of the reference", lambda n: not n.startswith(("nx12 stressor", "nx12 tail"))),
+                       ("shifted tests (a stressor, a time, a workload, a machine, a language never seen)",
+                        lambda n: n.startswith(SHIFTED))):
+        r = [(v, n) for v, n in ratios if keep(n)]
+        if r:
+            lines.append(f"Ratio to the best reference over the {len(r)} {text}: mean {sum(v for v, _ in r) / len(r):.3f}, "
+                         f"worst {max(r)[0]:.2f} ({max(r)[1]}).")
+    return lines
+
+
+def main_table(a, work):
+    t = Table("set, zone", "rows", "wMAPE %", "reference %", "ratio", "energy %", "per run %", "worst run %", "in 90 % %",
+              "worst group %", "interval score", "stateless %", "5 s %", "15 s %", "60 s %", "train s")
+    ratios = []
+    for name, zones, folds, options in protocols(a.data, work):
+        if a.only and name not in a.only:
+            continue
+        totals = {z: Total() for z in zones}
+        slowest = max([score(fold, options, work, totals) for fold in folds] or [0])
+        for z, v in totals.items():
+            if not v.rows:
+                continue
+            reference = REFERENCE.get(f"{name} {z}")
+            wmape = 100 * v.error / v.truth
+            if reference:
+                ratios.append((wmape / reference, f"{name} {z}"))
+            t.add(f"{name} {z}", v.rows, f"{wmape:.2f}", reference or "-", f"{wmape / reference:.2f}" if reference else "-",
+                  f"{100 * abs(v.bias) / v.truth:.1f}", f"{100 * sum(v.runs) / len(v.runs):.2f}", f"{100 * max(v.runs):.1f}",
+                  f"{100 * v.intervals.coverage():.0f}", f"{100 * v.intervals.worst():.0f} of {len(v.intervals.groups)}",
+                  f"{v.intervals.ratio():.2f}".replace("nan", "-"), f"{100 * v.stateless / v.truth:.2f}", v.window("5"), v.window("15"),
+                  v.window("60"), f"{slowest:.0f}")
+    print("\n".join(summary(ratios)), flush=True)
+    return t.lines + [""] + summary(ratios)
+
+
+PMU = ("cycles_rate", "instructions_rate", "ref_cycles_rate", "cache_references_rate", "cache_misses_rate", "branches_rate",
+       "branch_misses_rate", "instructions_per_cycle", "cache_miss_ratio", "branch_miss_ratio")
+
+
+def tiers(a, work):
+    """What perf events buy: the same folds with their columns left out."""
+    path = os.path.join(a.data, "nx12", "nx12.csv")
+    if (a.only and "tiers" not in a.only) or not os.path.exists(path):
+        return []
+    t = Table("nx12 by block, without perf events", "wMAPE %", "stateless %")
+    rows = [{k: v for k, v in r.items() if k not in PMU} for r in read(path)]
+    totals = {z: Total() for z in ("package", "dram", "platform")}
+    for fold in by_value(rows, lambda r: int(r["block"]), 5, "nx12os", ["--group", "block"], work):
+        score(fold, ["--scope", "node_total"], work, totals)
+    for z, v in totals.items():
+        t.add(z, f"{100 * v.error / v.truth:.2f}", f"{100 * v.stateless / v.truth:.2f}")
+    return t.lines
+
+
+def few_shot(a, work, seeds=5, rows_of_it=20):
+    """A machine nobody trained on, then again with a few random rows of it."""
+    files = sorted(glob.glob(os.path.join(a.data, "ec2metal", "*.csv")))
+    if (a.only and "few" not in a.only) or not files:
+        return []
+    t = Table("ec2metal machine", "zero-shot package %", f"with {rows_of_it} rows of it, mean of {seeds} draws %", "worst %",
+              "in 90 % %", "zero-shot dram %", "with rows %")
+    for path in files:
+        clear(work)
+        bundle, _ = train([f for f in files if f != path], ["--unordered"], ["--scope", "node_total"], work)
+        rows, few, zero = read(path), [], []
+        for seed in range(seeds):
+            chosen = set(random.Random(seed).sample(range(len(rows)), rows_of_it))
+            parts = [os.path.join(work, f"fold-{n}") for n in ("few", "rest")]
+            for part, keep in zip(parts, (lambda i: i in chosen, lambda i: i not in chosen)):
+                write(part + ".csv", [r for i, r in enumerate(rows) if keep(i)])
+                run("dataset", "import", "--joined", part + ".csv", "--unordered", "--replace", "--out", part + ".db")
+            adapted = os.path.join(work, "fold-adapted.vmw")
+            run("train", "--calibrate", bundle, "--trust", os.path.join(work, "k.pub"), "--dataset", parts[0] + ".db",
+                "--out", adapted, "--sign-key", os.path.join(work, "k.key"))
+            zero.append(evaluate(bundle, parts[1] + ".db", work))
+            few.append(evaluate(adapted, parts[1] + ".db", work))
+        mean = lambda zones, z, key: 100 * sum(v[z][key] for v in zones) / len(zones)
+        t.add(os.path.basename(path)[:-4], f"{mean(zero, 'package', 'wmape'):.1f}", f"{mean(few, 'package', 'wmape'):.1f}",
+              f"{100 * max(v['package']['wmape'] for v in few):.1f}", f"{mean(few, 'package', 'coverage_90'):.0f}",
+              f"{mean(zero, 'dram', 'wmape'):.1f}", f"{mean(few, 'dram', 'wmape'):.1f}")
+    return t.lines
+
+
+def replace_figures(path, lines):
+    begin, end = "<!-- figures -->", "<!-- end of figures -->"
+    with open(path) as f:
+        text = f.read()
+    head, tail = text.split(begin)[0], text.split(end)[1]
+    with open(path, "w") as f:
+        f.write(head + begin + "\n\n" + "\n".join(lines) + "\n\n" + end + tail)
 
 
 def main():
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     a.add_argument("data")
-    a.add_argument("--only", action="append", help="names of protocols, such as nx12")
-    a.add_argument("--markdown", action="store_true")
+    a.add_argument("--only", action="append", help="names of protocols, such as nx12; tiers; few")
+    a.add_argument("--write", help="document whose figures are replaced")
     a = a.parse_args()
-    bar = "|" if a.markdown else ""
-    columns = ["set zone", "rows", "wMAPE %", "reference %", "ratio", "energy %", "per run %", "worst %", "in 90 % %", "train s"]
-    print(bar + " " + f" {bar} ".join(f"{c:>11}" for c in columns) + f" {bar}", flush=True)
-    if a.markdown:
-        print("|---" * len(columns) + "|")
-    ratios = []
+    begin = time.time()
     with tempfile.TemporaryDirectory() as work:
         run("model", "keygen", "--out", os.path.join(work, "k"))
-        for name, zones, folds, options in protocols(a.data, work):
-            if a.only and name not in a.only:
-                continue
-            totals, slowest = {z: Total() for z in zones}, 0
-            for fold in folds:
-                scored, seconds = score(fold, options, work)
-                slowest = max(slowest, seconds)
-                for z in zones:
-                    if z in scored and scored[z]["rows"]:
-                        totals[z].add(scored[z])
-            for z, t in totals.items():
-                if not t.rows:
-                    continue
-                reference = REFERENCE.get(f"{name} {z}")
-                wmape = 100 * t.error / t.truth
-                if reference:
-                    ratios.append((wmape / reference, f"{name} {z}"))
-                cells = [f"{name} {z}", t.rows, f"{wmape:.2f}", reference or "-",
-                         f"{wmape / reference:.2f}" if reference else "-", f"{100 * abs(t.bias) / t.truth:.1f}",
-                         f"{100 * sum(t.runs) / len(t.runs):.1f}", f"{100 * max(t.runs):.1f}",
-                         f"{100 * t.inside / t.rows:.0f}", f"{slowest:.0f}"]
-                print(bar + " " + f" {bar} ".join(f"{c:>11}" for c in cells) + f" {bar}", flush=True)
-    if ratios:
-        print(f"\nratio to the best reference: mean {sum(r for r, _ in ratios) / len(ratios):.3f}, "
-              f"worst {max(ratios)[0]:.2f} ({max(ratios)[1]})")
+        lines = main_table(a, work)
+        for part in (tiers, few_shot):
+            more = part(a, work)
+            lines += ["", *more] if more else []
+    print(f"{(time.time() - begin) / 60:.1f} minutes")
+    if a.write:
+        replace_figures(a.write, lines + ["", f"All of it in {(time.time() - begin) / 60:.0f} minutes on "
+                                              f"{os.cpu_count()} CPUs."])
 
 
 main()
