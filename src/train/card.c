@@ -3,6 +3,7 @@
 #include "train/card.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -28,6 +29,22 @@ void card_choose(struct card *card, enum zone z, const struct candidate_kind *ki
 		    k->history == kind->history && k->utilization_only == kind->utilization_only)
 			card->tries[z][i].chosen = true;
 	}
+}
+
+void card_note(struct card *card, const char *sentence)
+{
+	if (card->n_notes < NOTES_MAX)
+		snprintf(card->notes[card->n_notes++], sizeof(card->notes[0]), "%s", sentence);
+}
+
+static void write_notes(struct text *t, const struct card *card)
+{
+	text_add(t, "\"notes\":[");
+	for (size_t i = 0; i < card->n_notes; i++) {
+		text_add(t, i ? "," : "");
+		text_json_string(t, card->notes[i]);
+	}
+	text_add(t, "],");
 }
 
 static void number(struct text *t, const char *key, double value)
@@ -132,6 +149,7 @@ int card_write(const struct card *card, const struct model_set *s, const struct 
 	text_add(&t, ",");
 	number(&t, "window_s", s->window_s);
 	text_printf(&t, ",\"from_s\":%.0f,\"to_s\":%.0f},", from, to);
+	write_notes(&t, card);
 	text_printf(
 		&t,
 		"\"method\":{\"folds\":%zu,\"fold\":\"%s\",\"choice\":\"lowest mean of wMAPE on "

@@ -14,6 +14,8 @@
 
 #define TRIED_MAX 16 /* candidates: 3 tiers x 2 x families, and one more */
 
+#define NOTES_MAX 16
+
 struct card_try {
 	struct candidate_kind kind;
 	double wmape, tail_wmape, weight_power, ridge;
@@ -31,10 +33,13 @@ struct card {
 	struct card_search search[ZONE_COUNT];
 	size_t n[ZONE_COUNT];
 	struct card_try tries[ZONE_COUNT][TRIED_MAX];
+	size_t n_notes;
+	char notes[NOTES_MAX][256]; /* what a person should know of the data */
 };
 
 void card_try(struct card *card, enum zone z, const struct candidate_kind *kind,
 	      const struct crossval *v);
+void card_note(struct card *card, const char *sentence); /* the first NOTES_MAX are kept */
 void card_choose(struct card *card, enum zone z, const struct candidate_kind *kind);
 
 /* The JSON text; *ret is the caller's. */

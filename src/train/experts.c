@@ -67,7 +67,7 @@ static int find_now(const struct chooser *k, enum feature f)
 {
 	int j = design_find(k->p->d, f, INPUT_NOW, 0);
 
-	return j >= 0 && k->usable[j] ? j : -1;
+	return j >= 0 && k->usable[j] && feature_info(f)->tier <= k->p->tier ? j : -1;
 }
 
 static void add_ratios(struct chooser *k)

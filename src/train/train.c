@@ -14,6 +14,7 @@
 #include "train/card.h"
 #include "train/crossval.h"
 #include "train/design.h"
+#include "train/doubts.h"
 #include "train/inputs.h"
 #include "train/zone_search.h"
 
@@ -21,7 +22,6 @@
 #define ZONE_ROWS    20	    /* fewer labelled rows are no training set */
 #define BLENDS	     2	    /* per zone, with history and without */
 #define OTHER_BYTES  114688 /* of a bundle: all but its blends, generously */
-#define IDLE_SHARE   0.3 /* a vm_active label whose smallest is this share of its largest is odd */
 
 /* One fitted candidate. */
 struct fit {
@@ -54,10 +54,17 @@ static bool wants(const struct trainer *t, enum family f)
 	return t->o->family == (int)f;
 }
 
-static void note(const struct trainer *t, const char *sentence)
+/* Said now, and written on the card. */
+static void note(struct trainer *t, const char *sentence)
 {
+	card_note(&t->card, sentence);
 	if (t->o->note)
 		t->o->note(t->o->arg, sentence);
+}
+
+static void note_doubt(void *arg, const char *sentence)
+{
+	note(arg, sentence);
 }
 
 static void progress(struct trainer *t, const char *what)
@@ -226,12 +233,44 @@ static size_t load_input(const struct design *d)
 	return 0;
 }
 
+/* Of the bytes that a zone's blends may take, in averages of one. */
+struct blend_share {
+	double history, stateless;
+};
+
+static bool has_tier(const struct design *d, enum tier tier)
+{
+	for (size_t j = 0; j < d->p; j++) {
+		if (feature_info(d->inputs[j].feature)->tier == tier)
+			return true;
+	}
+	return false;
+}
+
+static enum tier top_tier(const struct design *d)
+{
+	int tier = TIER_PMU;
+
+	while (tier > TIER_OS && !has_tier(d, (enum tier)tier))
+		tier--;
+	return (enum tier)tier;
+}
+
+static size_t count_tiers(const struct design *d)
+{
+	size_t n = 0;
+
+	for (int tier = TIER_OS; tier <= TIER_PMU; tier++)
+		n += has_tier(d, (enum tier)tier);
+	return n;
+}
+
 /* One blend to the end of the zone's models; returns 1 when it is there and uses history. */
-static int add_blend(struct trainer *t, const struct pool *p, bool history,
+static int add_blend(struct trainer *t, const struct pool *p, bool history, double share,
 		     const struct gbdt_tuning *tuning, struct zone_models *models, struct err *e)
 {
 	struct blend_options o = {.history = history,
-				  .bytes_max = (size_t)(t->blend_bytes * (history ? 1.3 : 0.7)),
+				  .bytes_max = (size_t)(t->blend_bytes * share),
 				  .jobs = t->o->jobs,
 				  .seed = t->o->seed,
 				  .kind = t->o->kind,
@@ -252,28 +291,50 @@ static int add_blend(struct trainer *t, const struct pool *p, bool history,
 	return f.model.history;
 }
 
-/* With history where that pays, then without. */
-static int add_blends(struct trainer *t, enum zone z, const double *y, struct err *e)
+/* With history where that pays, then without, on what a guest of that tier sees. */
+static int add_tier(struct trainer *t, enum zone z, enum tier tier, const struct blend_share *share,
+		    struct err *e)
 {
 	struct zone_models *models = &t->set->zones[z];
 	struct gbdt_tuning tuning = GBDT_TUNING_INIT;
 	struct pool *p;
-	int r = pool_new(t->d, y, TIER_PMU, &p, e);
+	int r = pool_new(t->d, t->d->table->y_w[z], tier, &p, e);
 
 	if (r < 0 || !p)
 		return r;
 	progress(t, zone_name(z));
-	if (t->search.trials)
+	if (t->search.trials && tier == top_tier(t->d))
 		r = zone_search_gbdt(&t->search, z, p, &tuning, e);
 	if (r == 0)
-		r = add_blend(t, p, !t->o->no_history, t->search.trials ? &tuning : NULL, models,
-			      e);
+		r = add_blend(t, p, !t->o->no_history, share->history,
+			      t->search.trials ? &tuning : NULL, models, e);
 	t->done++;
 	progress(t, zone_name(z));
 	if (r > 0)
-		r = add_blend(t, p, false, t->search.trials ? &tuning : NULL, models, e);
+		r = add_blend(t, p, false, share->stateless, t->search.trials ? &tuning : NULL,
+			      models, e);
 	t->done++;
 	pool_free(p);
+	return r < 0 ? r : 0;
+}
+
+/* On every tier that the recordings tell apart, best first; a guest may see less than they did. */
+static int add_blends(struct trainer *t, enum zone z, struct err *e)
+{
+	static const struct blend_share only = {1.3, 0.7}, top = {1.1, 0.5}, lower = {0.25, 0.15};
+	bool several = count_tiers(t->d) > 1;
+	int r = 0;
+
+	for (int tier = TIER_PMU; tier >= TIER_OS && r == 0; tier--) {
+		bool is_top = tier == (int)top_tier(t->d);
+
+		if (has_tier(t->d, (enum tier)tier))
+			r = add_tier(t, z, (enum tier)tier,
+				     !several ? &only
+				     : is_top ? &top
+					      : &lower,
+				     e);
+	}
 	return r;
 }
 
@@ -284,10 +345,10 @@ static int keep_models(struct trainer *t, enum zone z, struct fit *fits, size_t 
 	struct fit *chosen[2 * TIER_COUNT + 1];
 	size_t kept = choose(fits, n, chosen);
 
-	models->models = calloc(kept + BLENDS, sizeof(*models->models));
+	models->models = calloc(kept + BLENDS * TIER_COUNT, sizeof(*models->models));
 	if (!models->models)
 		return err_nomem(e);
-	if (wants_blend(t) && add_blends(t, z, y, e) < 0)
+	if (wants_blend(t) && add_blends(t, z, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < kept; i++) {
 		int r = finish_model(t, chosen[i], y, &models->models[models->n], e);
@@ -341,13 +402,6 @@ static bool zone_is_trainable(struct trainer *t, enum zone z)
 			zone_name(z), y_max);
 		note(t, sentence);
 		return false;
-	}
-	if (t->o->scope == SCOPE_VM_ACTIVE && y_min > IDLE_SHARE * y_max && z == ZONE_PACKAGE) {
-		snprintf(sentence, sizeof(sentence),
-			 "package never falls below %.3g of %.3g W: if that is the idle power of a "
-			 "whole machine, say --scope node_total",
-			 y_min, y_max);
-		note(t, sentence);
 	}
 	return true;
 }
@@ -405,7 +459,7 @@ static int train_zones(struct trainer *t, struct err *e)
 		zones += todo[z];
 	}
 	t->search.n_zones = zones;
-	t->total = zones * (t->n_candidates + (wants_blend(t) ? BLENDS : 0));
+	t->total = zones * (t->n_candidates + (wants_blend(t) ? BLENDS * count_tiers(t->d) : 0));
 	t->blend_bytes = fmax((double)t->o->max_bytes - OTHER_BYTES, 0) /
 			 (double)(BLENDS * (zones ? zones : 1));
 	zone_foreach (z) {
@@ -433,6 +487,7 @@ int train(const struct table *table, const struct train_options *o, struct model
 	if (r < 0)
 		return r;
 	t.d = d;
+	tell_doubts(d, o->scope == SCOPE_VM_ACTIVE, note_doubt, &t);
 	t.search = (struct zone_search){.o = o,
 					.card = &t.card,
 					.progress = search_progress,

@@ -72,6 +72,24 @@ refused 2 "3m or 90s" "a budget that is none" train --dataset x.db --out x.vmw -
 refused 2 "need --search" "trials without a search" train --dataset x.db --out x.vmw --trials 5
 refused 2 "need --search" "a budget without a search" train --dataset x.db --out x.vmw --budget 3m --search none
 refused 2 "auto, blend, gbdt or mlp" "a family with nothing to search" train --dataset x.db --out x.vmw --search grid --family linear
+# a few rows of another machine
+"$vmwatts" model keygen --out other >/dev/null
+awk -F, 'BEGIN {OFS = ","} NR == 1 {for (i = 1; i <= NF; i++) c[$i] = i; print; next} NR % 17 == 3 {$c["package_watts"] *= 1.7; print}' \
+	"$top"/data/metalci/20240913-1616.csv >few.csv
+"$vmwatts" dataset import --joined few.csv --unordered --out few.db >/dev/null 2>&1
+said=$(train --calibrate one.vmw --trust k.pub --dataset few.db --out few.vmw --version 3.0.0 2>&1)
+is $? 0 "--calibrate"
+like "$said" "package +[0-9]+ rows, (local|affine|gain): relative error" "says what it did and how good that is"
+is "$("$vmwatts" model inspect few.vmw --trust k.pub --json 2>/dev/null | jq -r '[.. | objects | select(has("calibrated")) | .from.version][0]')" 2.0.1 \
+	"the card names the bundle it came from"
+before=$(evaluate --bundle one.vmw --trust k.pub --dataset few.db --json | jq .zones.package.wmape)
+after=$(evaluate --bundle few.vmw --trust k.pub --dataset few.db --json | jq .zones.package.wmape)
+ok "$(awk -v a="$after" -v b="$before" 'BEGIN {print !(a < b / 2)}')" "and is nearer to that machine ($before to $after)"
+refused 2 "needs --trust" "--calibrate without a key" train --calibrate one.vmw --dataset few.db --out x.vmw
+refused 2 "excludes --family" "--calibrate with a family" train --calibrate one.vmw --trust k.pub --family linear --dataset few.db --out x.vmw
+refused 2 "belongs to --calibrate" "--trust alone" train --trust k.pub --dataset few.db --out x.vmw
+refused 1 "not trusted" "a bundle of another key" train --calibrate one.vmw --trust other.pub --dataset few.db --out x.vmw
+rm -f few.vmw*
 small 1
 said=$(train --dataset x.db --out x.vmw 2>&1)
 is $? 1 "a dataset with one row: exit 1"
