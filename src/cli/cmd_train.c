@@ -37,15 +37,18 @@ struct arguments {
 static const struct command_help help = {
 	.usage = "train --dataset D.db... --out FILE.vmw --sign-key K.key [options]",
 	.about =
-		"Train a model per zone on recordings and write a signed bundle. Which family, "
-		"which\n"
-		"features and whether history pays is chosen by cross-validation that leaves "
-		"whole\n"
-		"groups (runs) and the end of the recording out; the reasons go on the model card\n"
-		"(vmwatts model inspect).",
+		"Train models per zone on recordings and write a signed bundle. By default a "
+		"blend\n"
+		"of experts, whose weights, features and use of the past are decided on folds "
+		"that\n"
+		"leave out whole groups (runs), times and loads; the reasons and what looks wrong\n"
+		"with the data go on the model card (vmwatts model inspect). With --calibrate a\n"
+		"bundle is adapted to another machine: two rows (idle, full load) help, 20 do.",
 	.example = "  vmwatts dataset import --joined runs/*.csv --out D.db\n"
 		   "  vmwatts model keygen --out K\n"
-		   "  vmwatts train --dataset D.db --out model.vmw --sign-key K.key",
+		   "  vmwatts train --dataset D.db --out model.vmw --sign-key K.key\n"
+		   "  vmwatts train --calibrate model.vmw --trust K.pub --dataset few.db \\\n"
+		   "      --out here.vmw --sign-key K.key",
 };
 
 static void show_progress(void *arg, double done, const char *what)

@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 
 #define SENTENCE	   256
-#define IDLE_SHARE	   0.3	/* a vm_active label whose smallest is this share of its largest is odd */
+#define IDLE_SHARE	   0.3 /* a vm_active label whose smallest is this share of its largest is odd */
 #define WATTS_PER_CPU_MAX  150	/* no logical CPU draws more, idle share included */
 #define WATTS_MAX	   2000 /* where the number of CPUs is not known: what a big server may */
 #define SHARE_OF_ROWS	   0.01
@@ -63,12 +63,14 @@ static void doubt_label(const struct teller *t, enum zone z, bool vm_active)
 		t->say(t->arg, s);
 	}
 	if (low < 0) {
-		snprintf(s, sizeof(s), "%s_watts goes below zero (%.4g W): power never is", name, low);
+		snprintf(s, sizeof(s), "%s_watts goes below zero (%.4g W): power never is", name,
+			 low);
 		t->say(t->arg, s);
 	}
 	if (high == low) {
-		snprintf(s, sizeof(s), "%s_watts is %.4g W in every row: nothing can be learned from it",
-			 name, high);
+		snprintf(s, sizeof(s),
+			 "%s_watts is %.4g W in every row: nothing can be learned from it", name,
+			 high);
 		t->say(t->arg, s);
 	}
 	if (vm_active && z == ZONE_PACKAGE && high > low && low > IDLE_SHARE * high) {
@@ -116,7 +118,8 @@ static void doubt_features(const struct teller *t)
 			continue;
 		if (low < 0 || (!strcmp(f->unit, "ratio") && f->tier == TIER_OS && high > 1.01)) {
 			snprintf(s, sizeof(s),
-				 "%s goes from %.4g to %.4g: that is no %s (swapped columns, or percent?)",
+				 "%s goes from %.4g to %.4g: that is no %s (swapped columns, or "
+				 "percent?)",
 				 f->name, low, high, f->unit);
 			t->say(t->arg, s);
 		}

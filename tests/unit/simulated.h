@@ -12,7 +12,8 @@ static inline double uniform(void)
 }
 
 /* A simulated table: runs of n rows, 1 s apart, u wandering in 0..8 vCPUs. */
-static inline struct table *simulated(size_t runs, size_t n, double (*watts)(double now, double before))
+static inline struct table *simulated(size_t runs, size_t n,
+				      double (*watts)(double now, double before))
 {
 	struct table *t = calloc(1, sizeof(*t));
 	double u = 2, before = 2;

@@ -54,9 +54,9 @@ static double error_on(const struct model_set *s, double (*watts)(double, double
 		struct estimate e;
 
 		for (size_t j = 0; j < s->n_inputs; j++)
-			x[j] = s->inputs[j].feature == FEATURE_CPU_UTILIZATION  ? u / 8
+			x[j] = s->inputs[j].feature == FEATURE_CPU_UTILIZATION	? u / 8
 			       : s->inputs[j].feature == FEATURE_CPU_BUSY_VCPUS ? u
-										 : 8;
+										: 8;
 		model_set_estimate(s, x, &plain, &e);
 		assert_true(e.zone[ZONE_PACKAGE].valid);
 		error += fabs(zone_watts(&e.zone[ZONE_PACKAGE]) - watts(u, u)) / watts(u, u);
