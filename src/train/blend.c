@@ -13,7 +13,6 @@
 #include "train/stack.h"
 
 #define ROWS_MIN	 40
-#define LIGHT_ROWS	 2000
 #define HISTORY_GAIN	 0.98
 #define DELTA_GAIN	 0.98
 #define DELTA_WORST	 1.05
@@ -61,7 +60,7 @@ static int run(const struct chooser *k, unsigned types, const struct experts_opt
 	struct score_options o = {.experts = *experts, .types = types, .jobs = k->o->jobs};
 
 	o.experts.light = true;
-	o.experts.rows_max = LIGHT_ROWS;
+	o.experts.rows_max = BLEND_FOLD_ROWS;
 	return scores_run(k->p, k->rows, k->n, &k->folds, &o, ret, e);
 }
 

@@ -13,6 +13,9 @@
 #include "train/experts.h"
 #include "train/folds.h"
 
+#define BLEND_FOLD_ROWS                                                                            \
+	2000 /* a fold's fits see at most so many, evenly taken; the final fit sees all */
+
 struct blend_options {
 	bool history;	  /* may use the past; it is used only where it pays */
 	size_t bytes_max; /* trees are spent until the blend is about this big */

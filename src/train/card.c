@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "train/blend.h"
 
 void card_try(struct card *card, enum zone z, const struct candidate_kind *kind,
 	      const struct crossval *v)
@@ -100,6 +101,27 @@ static void write_search(struct text *t, const struct card_search *s)
 	text_add(t, "}}");
 }
 
+/* Why a blend answers as it does: who is believed near the training data, and who far from it. */
+static void write_blend(struct text *t, const struct blend *b)
+{
+	static const char *const names[EXPERT_COUNT] = {"physics", "kernel", "boosted_residual",
+							"forest", "boosted_trees"};
+
+	text_add(t, "\"blend\":{\"near\":{");
+	for (int k = 0; k < EXPERT_COUNT; k++) {
+		text_add(t, k ? "," : "");
+		number(t, names[k], b->share[k]);
+	}
+	text_add(t, "},");
+	number(t, "physics_share_of_safe", b->physics_share);
+	text_add(t, ",");
+	number(t, "trust_far", b->trust);
+	text_printf(t, ",\"safe_everywhere\":%s,\"local_interval_scale\":%s,\"trees\":%zu,",
+		    b->caution > 0 ? "true" : "false", b->spread.n ? "true" : "false",
+		    b->boosted.n + b->forest.n + b->gbdt.n);
+	text_printf(t, "\"left_out_fits_rows_at_most\":%d},", BLEND_FOLD_ROWS);
+}
+
 static void write_models(struct text *t, const struct model_set *s, enum zone z)
 {
 	text_add(t, "\"models\":[");
@@ -116,7 +138,10 @@ static void write_models(struct text *t, const struct model_set *s, enum zone z)
 		number(t, "wmape", m->wmape);
 		text_add(t, ",");
 		number(t, "coverage_90", m->coverage_90);
-		text_add(t, ",\"features\":[");
+		text_add(t, ",");
+		if (m->family == FAMILY_BLEND)
+			write_blend(t, &m->blend);
+		text_add(t, "\"features\":[");
 		for (size_t k = 0; k < m->n_used; k++) {
 			const struct input *in = &s->inputs[m->used[k].input];
 

@@ -11,7 +11,8 @@
 
 #include "train/score.h"
 
-/* From the rows of the kinds of fold in `types` (bits 1 << enum fold_type), which weigh the same. */
+/* From the rows of the kinds of fold in `types` (bits 1 << enum fold_type), which weigh the same.
+ */
 int stack_shares(const struct scores *s, unsigned types, double ret_share[EXPERT_COUNT],
 		 struct err *e);
 
