@@ -127,10 +127,20 @@ def protocols(data, folder):
         runs = [f[:-len(".guest.csv")] for f in files("ep003", "*.guest.csv")]
         yield "ep003", ["package", "core"], [Fold([a], [b]) for a, b in (runs, runs[::-1])], []
     if files("servers2012"):
+        wall = ["--scope", "platform"]
+        by_server = {}
+        for path in files("servers2012"):
+            server = os.path.basename(path).split(".")[0]
+            copy = os.path.join(folder, os.path.basename(path))
+            write(copy, [dict(r, server=server) for r in read(path)])
+            by_server.setdefault(server, []).append(copy)
+        folds = [Fold([f for s in by_server for f in by_server[s] if s != out], by_server[out], ["--group", "server"])
+                 for out in by_server]
+        yield "servers2012", ["platform"], folds, wall
         folds = []
-        for server in sorted({os.path.basename(f).split(".")[0] for f in files("servers2012")}):
-            folds += by_files(files("servers2012", server + ".*.csv"), 3)
-        yield "servers2012", ["platform"], folds, ["--scope", "platform"]
+        for paths in by_server.values():
+            folds += by_files(paths, 3)
+        yield "servers2012 workload", ["platform"], folds, wall
 
 
 def dataset(names, flags, out):

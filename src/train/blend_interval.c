@@ -183,14 +183,17 @@ static int try_spread(struct misses *m, struct blend *b, struct interval *v, dou
 		      struct err *e)
 {
 	double before = interval_score(m, v, ret_coverage), coverage;
-	autofree double *plain = m->spread;
+	double *spread = calloc(m->t->n + 1, sizeof(*spread));
 	struct interval with;
-	int r;
+	int r = spread ? cross_fit(m, spread, e) : err_nomem(e);
 
-	m->spread = calloc(m->t->n + 1, sizeof(double));
-	r = m->spread ? cross_fit(m, m->spread, e) : err_nomem(e);
-	if (r == 0)
-		r = fit_bands(m, &with, e);
+	if (r < 0) {
+		free(spread);
+		return r;
+	}
+	free(m->spread);
+	m->spread = spread;
+	r = fit_bands(m, &with, e);
 	if (r < 0 || interval_score(m, &with, &coverage) > SPREAD_GAIN * before)
 		return r;
 	*v = with;
