@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a broken-off search left behind, with any bytes behind its header: no crash, and errors are finite. */
+/* What a broken-off search left behind, with any bytes behind its header: no crash, and errors are
+ * finite. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
