@@ -116,7 +116,7 @@ static void doubt_features(const struct teller *t)
 
 		if (d->inputs[j].op != INPUT_NOW)
 			continue;
-		if (low < 0 || (!strcmp(f->unit, "ratio") && f->tier == TIER_OS && high > 1.01)) {
+		if (low < 0 || (!strcmp(f->unit, "ratio") && f->tier == TIER_OS && high > 1.1)) {
 			snprintf(s, sizeof(s),
 				 "%s goes from %.4g to %.4g: that is no %s (swapped columns, or "
 				 "percent?)",
