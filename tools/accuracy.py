@@ -36,7 +36,7 @@ REFERENCE = {
 }
 
 
-def run(*command, quiet=True):
+def run(*command):
     p = subprocess.run([VMWATTS, *command], capture_output=True, text=True)
     if p.returncode != 0:
         sys.exit(f"vmwatts {' '.join(command)}\n{p.stderr}")

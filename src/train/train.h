@@ -3,11 +3,10 @@
 #define TRAIN_TRAIN_H
 
 /*
- * A dataset into a model set: per zone a blend (blend.h) with history where
- * that pays and one without; below it, for guests that see less, per feature
- * tier the simple family that cross-validation likes best; and always one
- * model on cpu_utilization alone. Intervals are calibrated on left-out rows; a
- * card says what was tried and why it was chosen.
+ * A dataset into a model set: per zone and feature tier a blend (blend.h) with
+ * history where that pays and one without; below them the simple families that
+ * cross-validation likes best; and always one model on cpu_utilization alone. Intervals are
+ * calibrated on left-out rows; a card says what was tried and why it was chosen.
  */
 
 #include "align/table.h"

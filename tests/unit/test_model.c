@@ -226,6 +226,26 @@ static void core_and_uncore_fit_into_package(void **state)
 	}
 }
 
+static void parts_give_way_before_the_package_does(void **state)
+{
+	struct estimate e = {0};
+	struct zone_estimate *package = &e.zone[ZONE_PACKAGE], *core = &e.zone[ZONE_CORE];
+
+	(void)state;
+	*package = (struct zone_estimate){.valid = true, .active_w = 20};
+	zone_estimate_bound(package, 15, 1, 0);
+	*core = (struct zone_estimate){.valid = true, .active_w = 26};
+	zone_estimate_bound(core, 10, 1, 0);
+	estimate_reconcile(&e); /* core may go down to 16 */
+	assert_close(zone_watts(core), 20, 1e-12);
+	assert_close(zone_watts(package), 20, 1e-12);
+	core->active_w = 26;
+	zone_estimate_bound(core, 2, 1, 0);
+	estimate_reconcile(&e); /* core stops at 24, the package rises to it */
+	assert_close(zone_watts(core), 24, 1e-12);
+	assert_close(zone_watts(package), 24, 1e-12);
+}
+
 static void a_set_without_sense_is_refused(void **state)
 {
 	struct err e = ERR_INIT;
@@ -271,6 +291,7 @@ int main(void)
 		cmocka_unit_test(the_first_model_whose_inputs_are_there_answers),
 		cmocka_unit_test(intervals_follow_the_band_and_widen_with_distance),
 		cmocka_unit_test(core_and_uncore_fit_into_package),
+		cmocka_unit_test(parts_give_way_before_the_package_does),
 		cmocka_unit_test(a_set_without_sense_is_refused),
 	};
 

@@ -1,50 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* pair: labels for a guest's rows from its host's recording. Every recording here is simulated. */
-#include "test.h"
+#include "folder.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #include "align/dataset.h"
 #include "base/cleanup.h"
-
-static char dir[] = "/tmp/vmwatts-pair-XXXXXX";
-
-static int make_dir(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	char command[96];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	return system(command);
-}
-
-static const char *path_of(const char *name)
-{
-	static char paths[4][128];
-	static unsigned at;
-	char *path = paths[at++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
-
-static const char *csv(const char *name, const char *text)
-{
-	const char *path = path_of(name);
-	FILE *f = fopen(path, "we");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	return path;
-}
 
 /* Uniform in 0..1, the same on every machine. */
 static double chance(uint64_t *seed)

@@ -1,41 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* power: a host's file as tracks; refreshes, repeats, counters, holes. */
-#include "test.h"
+#include "folder.h"
 
 #include <unistd.h>
 
 #include "align/power.h"
 #include "base/cleanup.h"
-
-static char dir[] = "/tmp/vmwatts-power-XXXXXX";
-
-static int make_dir(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	char command[96];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	return system(command);
-}
-
-static const char *csv(const char *name, const char *text)
-{
-	static char path[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "we");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	return path;
-}
 
 static struct power read_power(const char *text)
 {

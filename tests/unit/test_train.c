@@ -105,6 +105,19 @@ static void constrained_coefficients_never_go_below_zero(void **state)
 	}
 }
 
+static void assert_same_bytes(const struct model_set *a, const struct model_set *b)
+{
+	struct byte_writer one = {0}, two = {0};
+	struct err e = ERR_INIT;
+
+	assert_int_equal(bundle_write(a, &one, &e), 0);
+	assert_int_equal(bundle_write(b, &two, &e), 0);
+	assert_int_equal(one.len, two.len);
+	assert_memory_equal(one.data, two.data, one.len);
+	byte_writer_release(&one);
+	byte_writer_release(&two);
+}
+
 static void learns_a_curve_that_bends_down(void **state)
 {
 	struct table *t = simulated(6, 200, curve);
@@ -198,20 +211,46 @@ static void the_same_data_gives_the_same_model(void **state)
 {
 	struct table *t = simulated(5, 150, curve);
 	struct model_set *a = trained(t, &plain), *b = trained(t, &plain);
-	struct byte_writer one = {0}, two = {0};
-	struct err e = ERR_INIT;
 
 	(void)state;
 	assert_string_equal(a->card, b->card);
 	assert_int_equal(a->zones[ZONE_PACKAGE].models[0].family, FAMILY_BLEND);
-	assert_int_equal(bundle_write(a, &one, &e), 0);
-	assert_int_equal(bundle_write(b, &two, &e), 0);
-	assert_int_equal(one.len, two.len);
-	assert_memory_equal(one.data, two.data, one.len);
-	byte_writer_release(&one);
-	byte_writer_release(&two);
+	assert_same_bytes(a, b);
 	model_set_free(a);
 	model_set_free(b);
+	table_free(t);
+}
+
+/* Above 4 vCPUs the label is ten times as uncertain: the interval must know, and still cover. */
+static void intervals_are_wide_where_left_out_rows_were_missed(void **state)
+{
+	struct table *t = simulated(10, 150, curve);
+	const double low[] = {8, 0.25, 2}, high[] = {8, 0.875, 7};
+	double quiet[INPUT_MAX], wild[INPUT_MAX];
+	const struct model *m;
+	struct model_set *s;
+
+	(void)state;
+	for (size_t i = 0; i < t->n_rows; i++) {
+		double noise = t->x[FEATURE_CPU_BUSY_VCPUS][i] > 4 ? 0.4 : 0.04;
+
+		t->y_w[ZONE_PACKAGE][i] *= 1 + noise * (uniform() - 0.5);
+	}
+	s = trained(t, &plain);
+	m = &s->zones[ZONE_PACKAGE].models[0];
+	assert_int_equal(m->family, FAMILY_BLEND);
+	assert_true(m->blend.spread.n > 0);
+	for (size_t j = 0; j < s->n_inputs; j++) {
+		int k = s->inputs[j].feature == FEATURE_CPU_UTILIZATION	 ? 1
+			: s->inputs[j].feature == FEATURE_CPU_BUSY_VCPUS ? 2
+									 : 0;
+
+		quiet[j] = low[k];
+		wild[j] = high[k];
+	}
+	assert_true(model_spread(m, wild) > 2 * model_spread(m, quiet));
+	assert_true(m->coverage_90 > 0.85 && m->coverage_90 < 0.96);
+	model_set_free(s);
 	table_free(t);
 }
 
@@ -235,9 +274,7 @@ static void a_network_is_a_family_of_its_own(void **state)
 {
 	struct table *t = simulated(6, 200, lagging);
 	struct train_options o = plain;
-	struct byte_writer one = {0}, two = {0};
 	struct model_set *a, *b;
-	struct err e = ERR_INIT;
 
 	(void)state;
 	o.family = FAMILY_MLP;
@@ -248,12 +285,7 @@ static void a_network_is_a_family_of_its_own(void **state)
 	assert_true(a->zones[ZONE_PACKAGE].models[0].history);
 	assert_true(a->zones[ZONE_PACKAGE].models[0].wmape < 0.03);
 	assert_true(a->zones[ZONE_PACKAGE].models[0].coverage_90 > 0.85);
-	assert_int_equal(bundle_write(a, &one, &e), 0);
-	assert_int_equal(bundle_write(b, &two, &e), 0);
-	assert_int_equal(one.len, two.len);
-	assert_memory_equal(one.data, two.data, one.len);
-	byte_writer_release(&one);
-	byte_writer_release(&two);
+	assert_same_bytes(a, b);
 	model_set_free(a);
 	model_set_free(b);
 	table_free(t);
@@ -352,6 +384,7 @@ int main(void)
 		cmocka_unit_test(the_same_data_gives_the_same_model),
 		cmocka_unit_test(a_network_is_a_family_of_its_own),
 		cmocka_unit_test(blends_of_one_expert_go_by_its_name),
+		cmocka_unit_test(intervals_are_wide_where_left_out_rows_were_missed),
 		cmocka_unit_test(node_total_splits_off_what_is_there_without_load),
 		cmocka_unit_test(bad_data_is_told_in_one_sentence),
 		cmocka_unit_test(constant_labels_and_one_run_still_train),
