@@ -235,7 +235,7 @@ static int run(struct recorder *g, struct err *e)
 			r = tick(g, e);
 	}
 	if (r == 0 && (double)(g->kernel->monotonic_ns() - g->sample.mono_ns) >
-			      0.1 * (double)g->o->interval_ns)
+			      0.5 * (double)g->o->interval_ns)
 		r = take_sample(g, e);
 	return r;
 }
