@@ -13,7 +13,8 @@
 
 struct out_vm {
 	char title[HOST_TEXT];
-	unsigned id; /* of its stream, where it has begun */
+	unsigned id;	 /* of its stream, where it has begun or was in the file */
+	char *signature; /* owned; all that this stream says of itself; NULL: has none */
 	size_t n_columns;
 	char *columns[HOST_COLUMNS_MAX]; /* owned */
 	double last[HOST_COLUMNS_MAX];
@@ -77,6 +78,39 @@ static struct out_vm *find_or_add(struct host_out *o, const char *title)
 	return vm;
 }
 
+/* All that a stream says, as one text: the same stream is gone on with, not begun again. */
+static char *signature_of(const struct trace_stream *s)
+{
+	struct text t = {0};
+
+	for (size_t i = 0; i < 2 * s->n_meta; i++)
+		text_printf(&t, "%s\n", s->meta[i]);
+	for (size_t i = 0; i < s->n_columns; i++)
+		text_printf(&t, "%s\t", s->columns[i]);
+	if (t.failed)
+		text_release(&t);
+	return t.s;
+}
+
+static int take_record(struct host_out *o, const struct trace_record *record)
+{
+	struct out_vm *vm;
+
+	if (record->stream->kind != TRACE_HOST || record->type == TRACE_LABEL)
+		return 0;
+	vm = find_or_add(o, record->stream->vm);
+	if (!vm)
+		return -ENOMEM;
+	if (record->type == TRACE_STREAM) {
+		free(vm->signature);
+		vm->signature = signature_of(record->stream);
+		vm->id = record->id;
+	} else if (record->real_ns > vm->last_ns) {
+		vm->last_ns = record->real_ns;
+	}
+	return 0;
+}
+
 /* Where each VM's rows end in a file that is there already. */
 static int read_ends(struct host_out *o, const char *path, struct err *e)
 {
@@ -87,17 +121,10 @@ static int read_ends(struct host_out *o, const char *path, struct err *e)
 	if (r < 0)
 		return r;
 	while ((r = trace_next(reader, &record, e)) > 0) {
-		struct out_vm *vm;
-
-		if (record.type != TRACE_ROW || record.stream->kind != TRACE_HOST)
-			continue;
-		vm = find_or_add(o, record.stream->vm);
-		if (!vm) {
+		if (take_record(o, &record) < 0) {
 			r = err_nomem(e);
 			break;
 		}
-		if (record.real_ns > vm->last_ns)
-			vm->last_ns = record.real_ns;
 	}
 	trace_reader_close(reader);
 	return r;
@@ -130,6 +157,7 @@ void host_out_close(struct host_out *o)
 	for (size_t i = 0; i < o->n; i++) {
 		for (size_t k = 0; k < o->vms[i].n_columns; k++)
 			free(o->vms[i].columns[k]);
+		free(o->vms[i].signature);
 	}
 	free(o->vms);
 	free(o);
@@ -142,6 +170,20 @@ int64_t host_out_last_ns(const struct host_out *o, const char *title)
 	return vm ? vm->last_ns : INT64_MIN;
 }
 
+static int remember_columns(struct out_vm *vm, const struct host_stream *s)
+{
+	while (vm->n_columns)
+		free(vm->columns[--vm->n_columns]);
+	for (size_t k = 0; k < s->n_columns; k++) {
+		vm->columns[k] = strdup(s->columns[k]);
+		if (!vm->columns[k])
+			return -ENOMEM;
+		vm->n_columns = k + 1;
+		vm->last[k] = NAN;
+	}
+	return 0;
+}
+
 int host_out_begin(struct host_out *o, const struct host_stream *s, size_t *ret_at, struct err *e)
 {
 	const struct trace_stream stream = {.kind = TRACE_HOST,
@@ -151,24 +193,16 @@ int host_out_begin(struct host_out *o, const struct host_stream *s, size_t *ret_
 					    .meta = s->meta,
 					    .columns = s->columns};
 	struct out_vm *vm = find_or_add(o, s->title);
-	int r;
+	autofree char *signature = signature_of(&stream);
 
-	if (!vm || s->n_columns > HOST_COLUMNS_MAX)
+	if (!vm || !signature || remember_columns(vm, s) < 0)
 		return err_nomem(e);
-	r = trace_write_stream(o->writer, &stream, &vm->id, e);
-	if (r < 0)
-		return r;
-	while (vm->n_columns)
-		free(vm->columns[--vm->n_columns]);
-	for (size_t k = 0; k < s->n_columns; k++) {
-		vm->columns[k] = strdup(s->columns[k]);
-		if (!vm->columns[k])
-			return err_nomem(e);
-		vm->n_columns = k + 1;
-		vm->last[k] = NAN;
-	}
 	*ret_at = (size_t)(vm - o->vms);
-	return 0;
+	if (vm->signature && !strcmp(vm->signature, signature))
+		return 0;
+	free(vm->signature);
+	vm->signature = steal(signature);
+	return trace_write_stream(o->writer, &stream, &vm->id, e);
 }
 
 static bool is_counter(const char *column)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define BACKOFF_MAX_NS 30000000000
 
@@ -92,6 +93,7 @@ int host_record(const struct host_options *o, struct host_talk *talk, struct tex
 	};
 	struct host_run run = {.o = o, .talk = talk};
 	int64_t begin_ns = kernel_linux.monotonic_ns();
+	bool there = access(o->out, F_OK) == 0;
 	size_t cut = 0;
 	int r = host_out_open(o->out, &run.out, &cut, e);
 
@@ -108,6 +110,8 @@ int host_record(const struct host_options *o, struct host_talk *talk, struct tex
 		report(&run);
 	if (r == 0 && json)
 		report_json(&run, json);
+	if (r < 0 && !there && !host_out_rows(run.out))
+		unlink(o->out);
 	host_out_close(run.out);
 	return r;
 }

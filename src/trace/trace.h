@@ -37,7 +37,7 @@
 
 enum trace_kind {
 	TRACE_GUEST = 1, /* a guest's raw counters: columns of trace/sample.h */
-	TRACE_HOST,	 /* a host's meters: <zone>_joules, <zone>_watts (docs/formats/recordings.md) */
+	TRACE_HOST, /* a host's meters: <zone>_joules, <zone>_watts (docs/formats/recordings.md) */
 };
 
 /* What a stream holds. Texts are borrowed where one is written, owned where one was read. */
@@ -157,5 +157,8 @@ int trace_next(struct trace_reader *r, struct trace_record *ret, struct err *e);
 
 /* Bytes skipped so far; a rest of a frame at the end of the file counts too. */
 uint64_t trace_reader_damage(const struct trace_reader *r);
+
+/* Of these, the bytes behind the last whole frame. */
+uint64_t trace_reader_tail(const struct trace_reader *r);
 
 #endif
