@@ -144,7 +144,7 @@ static int take_source(struct arguments *a, struct err *e)
 		return 0;
 	if (!o->url)
 		return err_set(e, -ERR_USAGE, "--url is needed, such as http://prometheus:9090");
-	return http_check_url(o->url, e);
+	return host_http_check_url(o->url, e);
 }
 
 static int take_rest(struct arguments *a, struct err *e)
@@ -242,7 +242,7 @@ int cmd_record_host(int argc, char **argv)
 			      .timeout_s = 30,
 			      .parallel = 4,
 			      .o = {.interval_s = 1, .kernel = &kernel_linux}};
-	struct http_options *http = &a.o.http;
+	struct host_http_options *http = &a.o.http;
 	struct err e = ERR_INIT;
 	const struct option_spec options[] = {
 		{"source", "S", OPTION_STRING, &a.source, "kepler (default), prometheus or rapl"},

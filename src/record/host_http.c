@@ -17,13 +17,13 @@
 #define SECRET_MAX 8192
 #define POLL_MS	   1000
 
-struct http {
-	struct http_options o;
+struct host_http {
+	struct host_http_options o;
 	CURLM *multi;
 	char *user, *token; /* owned; user is "user:password" */
 };
 
-int http_check_url(const char *url, struct err *e)
+int host_http_check_url(const char *url, struct err *e)
 {
 	const char *host = !strncmp(url, "http://", 7)	  ? url + 7
 			   : !strncmp(url, "https://", 8) ? url + 8
@@ -37,7 +37,7 @@ int http_check_url(const char *url, struct err *e)
 	return 0;
 }
 
-bool http_is_local(const char *url)
+bool host_http_is_local(const char *url)
 {
 	static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
 	const char *host = strstr(url, "://");
@@ -51,7 +51,7 @@ bool http_is_local(const char *url)
 	return false;
 }
 
-void http_escape(struct text *t, const char *s)
+void host_http_escape(struct text *t, const char *s)
 {
 	for (; *s; s++) {
 		unsigned char c = (unsigned char)*s;
@@ -88,9 +88,9 @@ static void free_secret(char *s)
 	free(s);
 }
 
-int http_new(const struct http_options *o, struct http **ret, struct err *e)
+int host_http_new(const struct host_http_options *o, struct host_http **ret, struct err *e)
 {
-	struct http *h = calloc(1, sizeof(*h));
+	struct host_http *h = calloc(1, sizeof(*h));
 	int r;
 
 	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT)) {
@@ -107,14 +107,14 @@ int http_new(const struct http_options *o, struct http **ret, struct err *e)
 	if (r == 0 && o->cacert && access(o->cacert, R_OK) < 0)
 		r = err_errno(e, "--cacert %s", o->cacert);
 	if (r < 0) {
-		http_free(h);
+		host_http_free(h);
 		return r;
 	}
 	*ret = h;
 	return 0;
 }
 
-void http_free(struct http *h)
+void host_http_free(struct host_http *h)
 {
 	if (!h)
 		return;
@@ -127,7 +127,7 @@ void http_free(struct http *h)
 
 static size_t take_body(char *data, size_t size, size_t n, void *user)
 {
-	struct http_request *q = user;
+	struct host_http_request *q = user;
 
 	n *= size;
 	if (n > q->owner->o.max_bytes - q->body.len) {
@@ -138,7 +138,7 @@ static size_t take_body(char *data, size_t size, size_t n, void *user)
 	return q->body.failed ? 0 : n;
 }
 
-static void set_access(const struct http *h, CURL *easy, struct http_request *q)
+static void set_access(const struct host_http *h, CURL *easy, struct host_http_request *q)
 {
 	char header[300];
 
@@ -161,7 +161,8 @@ static void set_access(const struct http *h, CURL *easy, struct http_request *q)
 	}
 }
 
-int http_start(struct http *h, struct http_request *q, const char *url, struct err *e)
+int host_http_start(struct host_http *h, struct host_http_request *q, const char *url,
+		    struct err *e)
 {
 	struct text body = q->body;
 	CURL *easy = curl_easy_init();
@@ -169,7 +170,7 @@ int http_start(struct http *h, struct http_request *q, const char *url, struct e
 
 	text_reset(&body);
 	free(q->url);
-	*q = (struct http_request){.body = body, .owner = h, .easy = easy, .url = copy};
+	*q = (struct host_http_request){.body = body, .owner = h, .easy = easy, .url = copy};
 	if (!easy || !copy)
 		return err_nomem(e);
 	curl_easy_setopt(easy, CURLOPT_URL, copy);
@@ -181,7 +182,7 @@ int http_start(struct http *h, struct http_request *q, const char *url, struct e
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, q);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, q);
-	if (http_is_local(copy))
+	if (host_http_is_local(copy))
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	set_access(h, easy, q);
 	q->started_ns = kernel_linux.realtime_ns();
@@ -198,9 +199,9 @@ static int shown(const char *url)
 	return n < 120 ? (int)n : 120;
 }
 
-static void say_status(struct http_request *q)
+static void say_status(struct host_http_request *q)
 {
-	const struct http_options *o = &q->owner->o;
+	const struct host_http_options *o = &q->owner->o;
 	const char *why = "";
 
 	if (q->status == 401 || q->status == 403)
@@ -216,9 +217,9 @@ static void say_status(struct http_request *q)
 	err_set(&q->err, -EPROTO, "%.*s answers %ld%s", shown(q->url), q->url, q->status, why);
 }
 
-static void say_failure(struct http_request *q, CURLcode code)
+static void say_failure(struct host_http_request *q, CURLcode code)
 {
-	const struct http_options *o = &q->owner->o;
+	const struct host_http_options *o = &q->owner->o;
 	int n = shown(q->url);
 
 	q->retry = false;
@@ -238,7 +239,7 @@ static void say_failure(struct http_request *q, CURLcode code)
 		q->retry = true;
 }
 
-static void finish(struct http *h, struct http_request *q, CURLcode code)
+static void finish(struct host_http *h, struct host_http_request *q, CURLcode code)
 {
 	curl_off_t sent_us = 0, first_us = 0;
 
@@ -259,7 +260,7 @@ static void finish(struct http *h, struct http_request *q, CURLcode code)
 }
 
 /* Take what is done off libcurl's list; how many. */
-static int finish_done(struct http *h)
+static int finish_done(struct host_http *h)
 {
 	CURLMsg *m;
 	int n = 0, left;
@@ -270,13 +271,13 @@ static int finish_done(struct http *h)
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &q);
-		finish(h, (struct http_request *)(void *)q, m->data.result);
+		finish(h, (struct host_http_request *)(void *)q, m->data.result);
 		n++;
 	}
 	return n;
 }
 
-int http_wait(struct http *h, int timeout_ms, struct err *e)
+int host_http_wait(struct host_http *h, int timeout_ms, struct err *e)
 {
 	struct curl_waitfd stop = {.fd = h->o.stop_fd, .events = CURL_WAIT_POLLIN};
 	unsigned extra = h->o.stop_fd >= 0;
@@ -296,20 +297,20 @@ int http_wait(struct http *h, int timeout_ms, struct err *e)
 	return 0;
 }
 
-int http_get(struct http *h, struct http_request *q, const char *url, struct err *e)
+int host_http_get(struct host_http *h, struct host_http_request *q, const char *url, struct err *e)
 {
-	int r = http_start(h, q, url, e);
+	int r = host_http_start(h, q, url, e);
 
 	while (r == 0 && !q->done)
-		r = http_wait(h, POLL_MS, e);
+		r = host_http_wait(h, POLL_MS, e);
 	if (r == 0 && q->err.code)
 		r = err_set(e, q->err.code, "%s", q->err.msg);
 	if (r < 0 && !q->done)
-		http_request_release(q);
+		host_http_request_release(q);
 	return r;
 }
 
-void http_request_release(struct http_request *q)
+void host_http_request_release(struct host_http_request *q)
 {
 	if (q->easy) {
 		curl_multi_remove_handle(q->owner->multi, q->easy);
@@ -318,5 +319,5 @@ void http_request_release(struct http_request *q)
 	}
 	free(q->url);
 	text_release(&q->body);
-	*q = (struct http_request){0};
+	*q = (struct host_http_request){0};
 }

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/text.h"
 
-struct http_options {
+struct host_http_options {
 	const char *cacert;	/* NULL: the system's */
 	const char *user_file;	/* holds user:password */
 	const char *token_file; /* holds a bearer token */
@@ -26,20 +26,20 @@ struct http_options {
 	int stop_fd;		/* readable: give up with -EINTR */
 };
 
-struct http; /* owned by http_new's caller */
+struct host_http; /* owned by host_http_new's caller */
 
-int http_new(const struct http_options *o, struct http **ret, struct err *e);
-void http_free(struct http *h); /* NULL is fine; requests in flight are broken off */
+int host_http_new(const struct host_http_options *o, struct host_http **ret, struct err *e);
+void host_http_free(struct host_http *h); /* NULL is fine; requests in flight are broken off */
 
-/* One request: zeroed by the caller, filled by http_start. */
-struct http_request {
+/* One request: zeroed by the caller, filled by host_http_start. */
+struct host_http_request {
 	struct text body;	   /* NUL-terminated where it is not empty */
 	long status;		   /* of HTTP; 0 where none came */
 	bool done;		   /* the rest is final */
 	struct err err;		   /* code 0: status is 200 */
 	bool retry;		   /* the error may pass: no connection, 5xx, 429 */
 	int64_t sent_ns, first_ns; /* CLOCK_REALTIME: request sent, answer's first byte */
-	struct http *owner;
+	struct host_http *owner;
 	void *easy;	    /* libcurl's, while in flight */
 	void *headers;	    /* libcurl's list */
 	char *url;	    /* owned */
@@ -48,24 +48,25 @@ struct http_request {
 };
 
 /* Start a request; a used one is used again with its memory. */
-int http_start(struct http *h, struct http_request *q, const char *url, struct err *e);
+int host_http_start(struct host_http *h, struct host_http_request *q, const char *url,
+		    struct err *e);
 
 /* Drive what is in flight until one request is done or `timeout_ms` passed. -EINTR to stop. */
-int http_wait(struct http *h, int timeout_ms, struct err *e);
+int host_http_wait(struct host_http *h, int timeout_ms, struct err *e);
 
 /* Start and wait for this one. The request's own error is returned too. */
-int http_get(struct http *h, struct http_request *q, const char *url, struct err *e);
+int host_http_get(struct host_http *h, struct host_http_request *q, const char *url, struct err *e);
 
 /* Frees what a request holds, not itself; breaks it off where it is in flight. */
-void http_request_release(struct http_request *q);
+void host_http_request_release(struct host_http_request *q);
 
 /* ERR_USAGE for what is no URL of http or https, or holds a user. */
-int http_check_url(const char *url, struct err *e);
+int host_http_check_url(const char *url, struct err *e);
 
 /* True when the URL's host is this machine. */
-bool http_is_local(const char *url);
+bool host_http_is_local(const char *url);
 
 /* Append `s` as a query's value: everything but letters, digits and -._~ as %XX. */
-void http_escape(struct text *t, const char *s);
+void host_http_escape(struct text *t, const char *s);
 
 #endif

@@ -38,8 +38,8 @@ struct kepler_vm {
 
 struct kepler {
 	struct host_run *run;
-	struct http *http;
-	struct http_request page;
+	struct host_http *http;
+	struct host_http_request page;
 	struct host_vms vms;
 	struct kepler_vm *state; /* owned; as many as vms.cap */
 	size_t state_cap;
@@ -137,7 +137,7 @@ static void name_processes(struct kepler *k)
 	struct root root;
 	size_t n = 0;
 
-	if (!http_is_local(k->run->o->url) || root_init(&root, k->run->o->root, NULL) < 0 ||
+	if (!host_http_is_local(k->run->o->url) || root_init(&root, k->run->o->root, NULL) < 0 ||
 	    qemu_find(&root, &found, &n, NULL) < 0)
 		return;
 	for (size_t i = 0; i < k->vms.n; i++) {
@@ -291,7 +291,7 @@ static bool passes(const struct kepler *k, const struct err *e)
 
 static int scrape(struct kepler *k, struct err *e)
 {
-	int r = http_get(k->http, &k->page, k->run->o->url, e);
+	int r = host_http_get(k->http, &k->page, k->run->o->url, e);
 
 	return r < 0 ? r : take_page(k, e);
 }
@@ -327,12 +327,12 @@ static int loop(struct kepler *k, struct err *e)
 int host_kepler_run(struct host_run *run, struct err *e)
 {
 	struct kepler k = {.run = run};
-	int r = http_new(&run->o->http, &k.http, e);
+	int r = host_http_new(&run->o->http, &k.http, e);
 
 	if (r == 0)
 		r = loop(&k, e);
-	http_request_release(&k.page);
-	http_free(k.http);
+	host_http_request_release(&k.page);
+	host_http_free(k.http);
 	host_vms_release(&k.vms);
 	free(k.state);
 	return r;

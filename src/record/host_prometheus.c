@@ -31,7 +31,7 @@
 
 /* A request for one group and one chunk, (begin_ms, end_ms]. */
 struct fetch {
-	struct http_request request;
+	struct host_http_request request;
 	size_t group;
 	int64_t begin_ms, end_ms;
 	unsigned attempts;
@@ -88,7 +88,7 @@ static int start(struct fleet *f, struct fetch *q, struct err *e)
 	int r;
 
 	store_fetch_url(&f->store, q->group, q->begin_ms, q->end_ms, &url);
-	r = url.failed ? err_nomem(e) : http_start(f->store.http, &q->request, url.s, e);
+	r = url.failed ? err_nomem(e) : host_http_start(f->store.http, &q->request, url.s, e);
 	text_release(&url);
 	return r;
 }
@@ -218,7 +218,7 @@ static int fetch_all(struct fleet *f, struct err *e)
 		struct fetch *q = &f->fetches[f->head];
 
 		while (r == 0 && !q->request.done)
-			r = http_wait(f->store.http, 1000, e);
+			r = host_http_wait(f->store.http, 1000, e);
 		if (r == 0 && q->request.err.code) {
 			r = again(f, q, e);
 			continue;
@@ -296,7 +296,7 @@ int host_prometheus_run(struct host_run *run, struct err *e)
 	int r = run_fleet(&f, e);
 
 	for (size_t i = 0; f.fetches && i < run->o->parallel; i++)
-		http_request_release(&f.fetches[i].request);
+		host_http_request_release(&f.fetches[i].request);
 	free(f.fetches);
 	host_points_release(&f.points);
 	store_close(&f.store);

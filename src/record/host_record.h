@@ -28,7 +28,7 @@ struct host_options {
 	enum host_source source;
 	const char *out, *root, *url;
 	struct host_choice choice;
-	struct http_options http;      /* its stop_fd is the recording's */
+	struct host_http_options http; /* its stop_fd is the recording's */
 	double interval_s, duration_s; /* of the live sources; duration 0: until stopped */
 	int64_t from_ns, to_ns;	       /* CLOCK_REALTIME, of a store */
 	double step_s, chunk_s;	       /* of a store; 0: the samples as stored; our choice */

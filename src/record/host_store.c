@@ -26,7 +26,7 @@ static void add_parameter(struct text *url, const char *name, const char *value)
 {
 	text_add(url, strchr(url->s, '?') ? "&" : "?");
 	text_printf(url, "%s=", name);
-	http_escape(url, value);
+	host_http_escape(url, value);
 }
 
 static void add_time(struct text *url, const char *name, int64_t t_ms)
@@ -86,7 +86,7 @@ static int ask_series(struct store *s, bool joules, struct err *e)
 	static const char *const matchers[][2] = {
 		{"vm", "state!=\"terminated\""}, {"process", QEMU_COMM}, {"process", QEMU_EXE}};
 	const struct host_series_sink sink = {discover, s};
-	struct http_request q = {0};
+	struct host_http_request q = {0};
 	struct text url = {0}, one = {0};
 	char metric[64];
 	int r;
@@ -102,7 +102,7 @@ static int ask_series(struct store *s, bool joules, struct err *e)
 	}
 	add_time(&url, "start", s->run->o->from_ns / 1000000);
 	add_time(&url, "end", s->run->o->to_ns / 1000000);
-	r = url.failed || one.failed ? err_nomem(e) : http_get(s->http, &q, url.s, e);
+	r = url.failed || one.failed ? err_nomem(e) : host_http_get(s->http, &q, url.s, e);
 	if (r == 0)
 		r = host_series_read(q.body.s, q.body.len, &sink, e);
 	if (r < 0 && q.status && q.status != 200) {
@@ -112,7 +112,7 @@ static int ask_series(struct store *s, bool joules, struct err *e)
 		if (*said)
 			err_set(e, r, "%.100s says: %s", s->run->o->url, said);
 	}
-	http_request_release(&q);
+	host_http_request_release(&q);
 	text_release(&one);
 	text_release(&url);
 	return r;
@@ -147,7 +147,7 @@ int store_open(struct store *s, struct host_run *run, struct err *e)
 	int r;
 
 	*s = (struct store){.run = run};
-	r = http_new(&run->o->http, &s->http, e);
+	r = host_http_new(&run->o->http, &s->http, e);
 	if (r == 0)
 		r = ask_series(s, true, e);
 	if (r == 0 && !s->vms.n)
@@ -165,7 +165,7 @@ int store_open(struct store *s, struct host_run *run, struct err *e)
 
 void store_close(struct store *s)
 {
-	http_free(s->http);
+	host_http_free(s->http);
 	host_vms_release(&s->vms);
 	free(s->state);
 	free(s->order);
@@ -274,7 +274,7 @@ void store_fetch_url(const struct store *s, size_t group, int64_t begin_ms, int6
 int store_interval(struct store *s, double *ret_s, struct err *e)
 {
 	struct text query = {0}, url = {0};
-	struct http_request q = {0};
+	struct host_http_request q = {0};
 	double count = NAN;
 	int r;
 
@@ -284,12 +284,12 @@ int store_interval(struct store *s, double *ret_s, struct err *e)
 	begin_url(s, "/api/v1/query", &url);
 	add_parameter(&url, "query", query.s);
 	add_time(&url, "time", s->run->o->to_ns / 1000000);
-	r = url.failed || query.failed ? err_nomem(e) : http_get(s->http, &q, url.s, e);
+	r = url.failed || query.failed ? err_nomem(e) : host_http_get(s->http, &q, url.s, e);
 	if (r == 0)
 		r = host_scalar_read(q.body.s, q.body.len, &count, e);
 	if (r == 0)
 		*ret_s = s->interval_s = count >= 1 ? 600 / count : NAN;
-	http_request_release(&q);
+	host_http_request_release(&q);
 	text_release(&query);
 	text_release(&url);
 	return r;

@@ -21,7 +21,7 @@ struct store_vm {
 
 struct store {
 	struct host_run *run;
-	struct http *http;
+	struct host_http *http;
 	struct host_vms vms;
 	struct store_vm *state; /* owned; as many as vms.cap */
 	size_t state_cap;

@@ -278,16 +278,17 @@ static void urls_hold_no_secret(void **state)
 	struct text t = {0};
 
 	(void)state;
-	assert_int_equal(http_check_url("http://h:1/metrics", &e), 0);
-	assert_int_equal(http_check_url("https://h/a@b", &e), 0);
-	assert_int_equal(http_check_url("http://u:p@h/", &e), -ERR_USAGE);
-	assert_int_equal(http_check_url("ftp://h/", &e), -ERR_USAGE);
-	assert_int_equal(http_check_url("h:9090", &e), -ERR_USAGE);
-	assert_int_equal(http_check_url("http://", &e), -ERR_USAGE);
-	assert_true(http_is_local("http://localhost:1/m") && http_is_local("https://[::1]"));
-	assert_false(http_is_local("http://localhost.example/") ||
-		     http_is_local("http://10.0.0.1"));
-	http_escape(&t, "a b{c=~\"d|\xc3\xa9\"}");
+	assert_int_equal(host_http_check_url("http://h:1/metrics", &e), 0);
+	assert_int_equal(host_http_check_url("https://h/a@b", &e), 0);
+	assert_int_equal(host_http_check_url("http://u:p@h/", &e), -ERR_USAGE);
+	assert_int_equal(host_http_check_url("ftp://h/", &e), -ERR_USAGE);
+	assert_int_equal(host_http_check_url("h:9090", &e), -ERR_USAGE);
+	assert_int_equal(host_http_check_url("http://", &e), -ERR_USAGE);
+	assert_true(host_http_is_local("http://localhost:1/m") &&
+		    host_http_is_local("https://[::1]"));
+	assert_false(host_http_is_local("http://localhost.example/") ||
+		     host_http_is_local("http://10.0.0.1"));
+	host_http_escape(&t, "a b{c=~\"d|\xc3\xa9\"}");
 	assert_string_equal(t.s, "a%20b%7Bc%3D~%22d%7C%C3%A9%22%7D");
 	text_release(&t);
 }
