@@ -160,8 +160,8 @@ void host_vms_title(const struct host_vms *v, size_t i, char ret[HOST_TEXT])
 	else if (ids == 1)
 		copy(ret, HOST_TEXT, vm->uuid);
 	else
-		snprintf(ret, HOST_TEXT, "%.60s%s%.60s", vm->uuid[0] ? vm->uuid : vm->pid,
-			 vm->node[0] ? "@" : "", vm->node);
+		snprintf(ret, HOST_TEXT, "%s%.60s%s%.60s", vm->uuid[0] ? "" : "qemu-",
+			 vm->uuid[0] ? vm->uuid : vm->pid, vm->node[0] ? "@" : "", vm->node);
 }
 
 /* "web (uuid u, pid 7, node n)" appended to `msg`. */
