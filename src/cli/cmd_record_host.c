@@ -14,7 +14,7 @@
 #include "record/qemu.h"
 
 #define KEPLER_MIB 32 /* of a page: some 50,000 processes */
-#define STORE_MIB  64 /* of an answer */
+#define STORE_MIB  24 /* of an answer; some ten times as much while it is read */
 
 struct arguments {
 	struct host_options o;

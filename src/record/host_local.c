@@ -56,7 +56,8 @@ struct local_step {
 
 static int take_process(struct local *l, const struct qemu *q, struct err *e)
 {
-	struct host_vm vm = {.process = false};
+	/* without a uuid two may have one name: then it is known by its pid */
+	struct host_vm vm = {.process = !q->uuid[0]};
 	size_t known = l->vms.n, i;
 
 	snprintf(vm.name, sizeof(vm.name), "%s", q->name);
