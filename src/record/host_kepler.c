@@ -134,11 +134,12 @@ static int read_page(struct kepler *k, struct err *e)
 static void name_processes(struct kepler *k)
 {
 	autofree struct qemu *found = NULL;
+	struct err e = ERR_INIT; /* without names it goes on by pid */
 	struct root root;
 	size_t n = 0;
 
-	if (!host_http_is_local(k->run->o->url) || root_init(&root, k->run->o->root, NULL) < 0 ||
-	    qemu_find(&root, &found, &n, NULL) < 0)
+	if (!host_http_is_local(k->run->o->url) || root_init(&root, k->run->o->root, &e) < 0 ||
+	    qemu_find(&root, &found, &n, &e) < 0)
 		return;
 	for (size_t i = 0; i < k->vms.n; i++) {
 		struct host_vm *vm = &k->vms.items[i];
