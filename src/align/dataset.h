@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "align/recording.h"
 #include "align/table.h"
 #include "base/err.h"
 
@@ -56,36 +57,42 @@ int dataset_import_joined(struct dataset *d, const char *csv_path, const struct 
 
 /* How a guest's rows came by their labels; see align/pair.h. */
 struct pair_report {
-	double lag_s;		  /* guest time = host time + lag */
-	double lag_uncertainty_s; /* half of the 95 % interval; NaN when the lag was given */
-	double lag_rival_s;	  /* another lag that fits nearly as well; NaN: none */
-	double label_window_s;	  /* what a label averages over: the guest's step, or the
-				   * host's usual refresh where that is longer */
-	double meter_window_s;	  /* what the host's figures seem to average over already; NaN:
-				   * over their refresh only */
-	double correlation;	  /* of power and the guest's load; NaN when either is constant */
-	size_t refreshes;	  /* of the host that were compared */
+	double lag_s;		      /* guest time = host time + lag */
+	double lag_uncertainty_s;     /* half of the 95 % interval; NaN when the lag was given */
+	double lag_rival_s;	      /* another lag that fits nearly as well; NaN: none */
+	double drift_ppm;	      /* the lag grows by so much per second; 0: none was found */
+	double drift_uncertainty_ppm; /* half of the 95 % interval; NaN: too short to say */
+	double drift_center_s;	      /* host time at which the lag is lag_s */
+	double label_window_s;	      /* what a label averages over: the guest's step, or the
+				       * host's usual refresh where that is longer */
+	double meter_window_s;	      /* what the host's figures seem to average over already; NaN:
+				       * over their refresh only */
+	double correlation; /* of power and the guest's load; NaN when either is constant */
+	size_t refreshes;   /* of the host that were compared */
 	size_t host_rows, host_bad_rows, host_empty_rows;
 	size_t host_repeats;	    /* every label as in the row before: */
 	bool host_repeats_constant; /* power that was constant, not a refresh read again */
 	/* Guest's rows that were left out: before or after the host's time, in a gap of
 	 * over 3 of its median steps, where its labels are empty or its counters fell. */
 	size_t rows_outside, rows_in_gaps, rows_empty;
-	char host_ignored[512]; /* columns not used, comma-separated */
+	char host_ignored[512];		     /* columns not used, comma-separated */
+	struct recording_report guest, host; /* of traces */
 };
 
 struct pair_options {
-	const char *guest_path, *host_path;
-	double lag_s; /* NaN: find it */
+	const char *guest_path, *host_path; /* CSV or traces; may be the same trace */
+	const char *vm;	     /* name or uuid in a guest's trace; NULL: its only one */
+	const char *host_vm; /* in a host's trace; NULL: what the guest is called */
+	double lag_s;	     /* NaN: find it */
 };
 
 /*
  * Import a guest's features and its host's power, each on its own clock, as
  * one run on the guest's clock: what dataset_import_joined() stores of a file
  * in which every row that the host covers has its label. A label never comes
- * from the guest's file. The run is named after it, without .guest.csv or
- * .csv. ERR_DATA also where no lag is credible (align/lag.h) and where no row
- * has a label.
+ * from the guest's file. The run is named after it, without .guest and .csv or
+ * .vmt, and after the VM where `vm` chose one (FILE.VM). ERR_DATA also where no lag is credible
+ * (align/lag.h) and where no row has a label.
  */
 int dataset_import_paired(struct dataset *d, const struct pair_options *p,
 			  const struct import_options *o, FILE *talk, struct import_report *ret,

@@ -49,12 +49,6 @@ static inline void cleanup_stmt(sqlite3_stmt **s)
 	sqlite3_finalize(*s);
 }
 
-static inline void cleanup_text(struct text *t)
-{
-	text_release(t);
-}
-
 #define autostmt __attribute__((cleanup(cleanup_stmt)))
-#define autotext __attribute__((cleanup(cleanup_text)))
 
 #endif

@@ -35,8 +35,9 @@ struct import {
 	struct dataset *d;
 	const struct import_options *o;
 	struct csv_reader *csv;
-	struct pairing *pair; /* NULL: labels are in the file */
-	const char *path;
+	struct pairing *pair;		   /* NULL: labels are in the file */
+	const struct recording *recording; /* the guest's side of a pair */
+	const char *path, *vm;		   /* vm: chosen from a trace, else NULL */
 	FILE *talk;
 	sqlite3_stmt *insert_row, *insert_group, *find_group;
 	struct open_run run;
@@ -47,17 +48,18 @@ struct import {
 	struct import_report report;
 };
 
-/* "dir/monday.csv" -> "monday"; of a pair, "monday.guest.csv" too */
-static void name_of_file(const char *path, bool paired, char *ret, size_t size)
+/* "dir/monday.csv" -> "monday"; of a pair, "monday.guest.csv" too, and ".vm-1" where it was chosen
+ */
+static void name_of_file(const struct import *m, char *ret, size_t size)
 {
-	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	const char *slash = strrchr(m->path, '/'), *base = slash ? slash + 1 : m->path;
 	size_t n = strlen(base);
 
-	if (n > 4 && !strcmp(base + n - 4, ".csv"))
+	if (n > 4 && (!strcmp(base + n - 4, ".csv") || !strcmp(base + n - 4, ".vmt")))
 		n -= 4;
-	if (paired && n > 6 && !strncmp(base + n - 6, ".guest", 6))
+	if (m->pair && n > 6 && !strncmp(base + n - 6, ".guest", 6))
 		n -= 6;
-	snprintf(ret, size, "%.*s", (int)n, base);
+	snprintf(ret, size, "%.*s%s%s", (int)n, base, m->vm ? "." : "", m->vm ? m->vm : "");
 }
 
 /* Is there a run of that name? 1, 0, or negative; its id. */
@@ -302,7 +304,7 @@ static int run_of_row(struct import *m, const struct csv_row *c, struct err *e)
 	if (!csv_header(m->csv)->run || m->o->run || m->pair) {
 		if (m->report.runs)
 			return 0;
-		name_of_file(m->path, m->pair != NULL, file_name, sizeof(file_name));
+		name_of_file(m, file_name, sizeof(file_name));
 		return start_run(m, m->o->run ? m->o->run : file_name, e);
 	}
 	if (m->report.runs && !strcmp(name, m->run.name))
@@ -422,7 +424,8 @@ static int import_all(struct import *m, struct err *e)
 static int import_file(struct import *m, struct err *e)
 {
 	const struct csv_options o = {.labels = true, .group_column = m->o->group_column};
-	int r = csv_open(m->path, &o, &m->csv, e);
+	int r = m->recording ? recording_rows(m->recording, &o, &m->csv, e)
+			     : csv_open(m->path, &o, &m->csv, e);
 
 	if (r < 0)
 		return r;
@@ -442,19 +445,44 @@ int dataset_import_joined(struct dataset *d, const char *csv_path, const struct 
 	return r;
 }
 
+static int import_sides(struct import *m, const struct pair_options *p,
+			const struct recording *host, struct pair_report *ret_pair, struct err *e)
+{
+	int r = pair_new(m->recording, host, p->lag_s, m->talk, &m->pair, e);
+
+	if (r == 0)
+		r = import_file(m, e);
+	if (r == 0) {
+		*ret_pair = *pair_report(m->pair);
+		ret_pair->guest = *recording_report(m->recording);
+		ret_pair->host = *recording_report(host);
+	}
+	pair_free(m->pair);
+	return r;
+}
+
 int dataset_import_paired(struct dataset *d, const struct pair_options *p,
 			  const struct import_options *o, FILE *talk, struct import_report *ret,
 			  struct pair_report *ret_pair, struct err *e)
 {
-	struct import m = {.d = d, .o = o, .path = p->guest_path, .talk = talk};
-	int r = pair_new(p->guest_path, p->host_path, p->lag_s, talk, &m.pair, e);
+	struct import m = {.d = d, .o = o, .path = p->guest_path, .vm = p->vm, .talk = talk};
+	struct recording_choice choice = {.kind = TRACE_GUEST, .vm = p->vm};
+	struct recording *guest = NULL, *host = NULL;
+	int r = recording_open(p->guest_path, &choice, &guest, e);
 
+	if (r < 0)
+		return r;
+	choice = (struct recording_choice){.kind = TRACE_HOST,
+					   .vm = p->host_vm,
+					   .like_vm = recording_report(guest)->vm,
+					   .like_uuid = recording_report(guest)->uuid};
+	r = recording_open(p->host_path, &choice, &host, e);
+	m.recording = guest;
 	if (r == 0)
-		r = import_file(&m, e);
-	if (r == 0) {
+		r = import_sides(&m, p, host, ret_pair, e);
+	if (r == 0)
 		*ret = m.report;
-		*ret_pair = *pair_report(m.pair);
-	}
-	pair_free(m.pair);
+	recording_close(guest);
+	recording_close(host);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "align/drift.h"
 #include "align/lag.h"
 #include "align/power.h"
 #include "align/steps.h"
@@ -46,14 +47,15 @@ static double interval_begin(double last_t_s, double t_s, double usual_s)
 	return step_s > 0 && step_s <= GAP_STEPS * usual_s ? last_t_s : t_s - usual_s;
 }
 
-static int read_guest(const char *path, struct guest_row **ret, size_t *ret_n, struct err *e)
+static int read_guest(const struct recording *guest, struct guest_row **ret, size_t *ret_n,
+		      struct err *e)
 {
 	const struct csv_options o = {.labels = false};
 	autofree struct guest_row *rows = NULL;
 	size_t n = 0, cap = 0;
 	struct csv_reader *csv;
 	struct csv_row c;
-	int r = csv_open(path, &o, &csv, e);
+	int r = recording_rows(guest, &o, &csv, e);
 
 	if (r < 0)
 		return r;
@@ -135,29 +137,39 @@ static const struct track *zone_track(const struct power *p)
 struct reading {
 	struct power power;
 	struct lag lag;
+	struct drift drift; /* already undone in `power` */
 	enum power_repeats kind;
 };
 
 struct host_input {
-	const char *path;
+	const struct recording *recording;
 	const struct track *load; /* the guest's */
 	double step_s;		  /* the guest's */
 	double lag_s;		  /* NaN: find it */
 };
+
+static double undrift(const void *drift, double t_s)
+{
+	return drift_apply(drift, t_s);
+}
 
 /* ERR_DATA where it shows no lag; `ret` is to be released in any case. */
 static int read_host(const struct host_input *h, enum power_repeats kind, FILE *talk,
 		     struct reading *ret, struct err *e)
 {
 	struct lag_input in = {.load = h->load, .step_s = h->step_s};
-	int r = power_read(h->path, kind, talk, &ret->power, e);
+	int r = power_read(h->recording, kind, talk, &ret->power, e);
 
 	if (r < 0)
 		return r;
 	ret->kind = kind;
 	in.power = zone_track(&ret->power);
-	return isnan(h->lag_s) ? lag_find(&in, &ret->lag, e)
-			       : lag_given(&in, h->lag_s, &ret->lag, e);
+	if (!isnan(h->lag_s))
+		return lag_given(&in, h->lag_s, &ret->lag, e);
+	ret->drift = drift_find(&in);
+	if (ret->drift.ppm != 0 && power_move(&ret->power, undrift, &ret->drift) < 0)
+		return err_nomem(e);
+	return lag_find(&in, &ret->lag, e);
 }
 
 /* What a reading leaves unexplained. One that was refused for a rival is not to be got round. */
@@ -196,6 +208,10 @@ static void report_lag(struct pairing *p, const struct reading *host)
 	r->lag_rival_s = host->lag.rival_s;
 	r->correlation = host->lag.correlation;
 	r->refreshes = host->lag.refreshes;
+	r->drift_ppm = host->drift.ppm;
+	r->drift_uncertainty_ppm =
+		isnan(host->lag.uncertainty_s) ? NAN : host->drift.uncertainty_ppm;
+	r->drift_center_s = host->drift.center_s;
 	r->meter_window_s = host->lag.window_s > 0 ? host->lag.window_s : NAN;
 	r->label_window_s = p->step_s;
 	if (host->power.refresh_s > SLOW_STEPS * p->step_s)
@@ -215,11 +231,11 @@ static void report_host(struct pairing *p)
 }
 
 static int find_lag(struct pairing *p, const struct guest_row *rows, size_t n,
-		    const char *host_path, double lag_s, FILE *talk, struct err *e)
+		    const struct recording *recording, double lag_s, FILE *talk, struct err *e)
 {
 	struct reading host = {0};
 	struct track load = {0};
-	const struct host_input h = {host_path, &load, p->step_s, lag_s};
+	const struct host_input h = {recording, &load, p->step_s, lag_s};
 	int r = load_track(rows, n, p->step_s, &load, e);
 
 	if (r == 0)
@@ -231,12 +247,12 @@ static int find_lag(struct pairing *p, const struct guest_row *rows, size_t n,
 	return r;
 }
 
-static int set_up(struct pairing *p, const char *guest_path, const char *host_path, double lag_s,
-		  FILE *talk, struct err *e)
+static int set_up(struct pairing *p, const struct recording *guest, const struct recording *host,
+		  double lag_s, FILE *talk, struct err *e)
 {
 	autofree struct guest_row *rows = NULL;
 	size_t n = 0;
-	int r = read_guest(guest_path, &rows, &n, e);
+	int r = read_guest(guest, &rows, &n, e);
 
 	if (r == 0)
 		r = usual_step_of(rows, n, &p->step_s, e);
@@ -244,14 +260,16 @@ static int set_up(struct pairing *p, const char *guest_path, const char *host_pa
 		return r;
 	if (isnan(p->step_s))
 		return err_set(e, -ERR_DATA, "%s: fewer than two good rows in the order of time",
-			       guest_path);
-	r = find_lag(p, rows, n, host_path, lag_s, talk, e);
+			       recording_path(guest));
+	r = find_lag(p, rows, n, host, lag_s, talk, e);
 	if (r == 0)
 		report_host(p);
-	return r == -ERR_DATA && p->power.n ? err_prefix(e, "%s and %s", guest_path, host_path) : r;
+	return r == -ERR_DATA && p->power.n
+		       ? err_prefix(e, "%s and %s", recording_path(guest), recording_path(host))
+		       : r;
 }
 
-int pair_new(const char *guest_path, const char *host_path, double lag_s, FILE *talk,
+int pair_new(const struct recording *guest, const struct recording *host, double lag_s, FILE *talk,
 	     struct pairing **ret, struct err *e)
 {
 	struct pairing *p = calloc(1, sizeof(*p));
@@ -260,7 +278,7 @@ int pair_new(const char *guest_path, const char *host_path, double lag_s, FILE *
 	if (!p)
 		return err_nomem(e);
 	p->last_t_s = NAN;
-	r = set_up(p, guest_path, host_path, lag_s, talk, e);
+	r = set_up(p, guest, host, lag_s, talk, e);
 	if (r < 0) {
 		pair_free(p);
 		return r;

@@ -25,16 +25,17 @@
 #include <stdio.h>
 
 #include "align/dataset.h"
+#include "align/recording.h"
 #include "features/csv.h"
 
 struct pairing; /* owned by pair_new's caller */
 
 /*
- * Read both files and find the lag, or take `lag_s` where it is not NaN.
+ * Read both sides and find the lag, or take `lag_s` where it is not NaN.
  * Bad rows of the host are told on `talk`; those of the guest are not: the
  * import reads them again. ERR_DATA as csv_open(), power_read(), lag_find().
  */
-int pair_new(const char *guest_path, const char *host_path, double lag_s, FILE *talk,
+int pair_new(const struct recording *guest, const struct recording *host, double lag_s, FILE *talk,
 	     struct pairing **ret, struct err *e);
 void pair_free(struct pairing *p);
 

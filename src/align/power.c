@@ -26,7 +26,7 @@ struct meter_row {
 
 struct meter {
 	enum power_repeats kind;
-	const char *path;
+	const struct recording *host;
 	FILE *talk;
 	struct meter_row *rows; /* owned */
 	size_t n, cap;
@@ -49,7 +49,7 @@ static int keep_row(struct meter *m, const struct csv_row *c, struct err *e)
 		struct err why = ERR_INIT;
 
 		err_set(&why, -ERR_DATA, "%s:%zu: time_s does not go on from the row before",
-			m->path, c->line);
+			recording_path(m->host), c->line);
 		tell_bad_row(m, why.msg);
 		return 0;
 	}
@@ -76,7 +76,7 @@ static int read_rows(struct meter *m, struct err *e)
 	const struct csv_options o = {.labels = true, .power_only = true};
 	struct csv_reader *csv;
 	struct csv_row c;
-	int r = csv_open(m->path, &o, &csv, e);
+	int r = recording_rows(m->host, &o, &csv, e);
 
 	if (r < 0)
 		return r;
@@ -91,7 +91,7 @@ static int read_rows(struct meter *m, struct err *e)
 	}
 	csv_close(csv);
 	if (m->talk && m->out->bad_rows > BAD_ROWS_TOLD)
-		fprintf(m->talk, "%s: %zu more bad rows\n", m->path,
+		fprintf(m->talk, "%s: %zu more bad rows\n", recording_path(m->host),
 			m->out->bad_rows - BAD_ROWS_TOLD);
 	return r;
 }
@@ -237,16 +237,16 @@ static int make_track(const struct meter *m, enum zone z, struct err *e)
 	return 0;
 }
 
-int power_read(const char *path, enum power_repeats kind, FILE *talk, struct power *ret,
+int power_read(const struct recording *host, enum power_repeats kind, FILE *talk, struct power *ret,
 	       struct err *e)
 {
 	struct power power = {0};
-	struct meter m = {.kind = kind, .path = path, .talk = talk, .out = &power};
+	struct meter m = {.kind = kind, .host = host, .talk = talk, .out = &power};
 	int r = read_rows(&m, e);
 
 	if (r == 0 && m.n < 2)
-		r = err_set(e, -ERR_DATA, "%s: fewer than two good rows (%zu bad ones)", path,
-			    power.bad_rows);
+		r = err_set(e, -ERR_DATA, "%s: fewer than two good rows (%zu bad ones)",
+			    recording_path(host), power.bad_rows);
 	if (r == 0)
 		r = measure_pace(&m, e);
 	zone_foreach (z)
@@ -266,6 +266,33 @@ void power_release(struct power *p)
 		track_release(&p->zones[z]);
 	free(p->t_s);
 	*p = (struct power){0};
+}
+
+static int move_track(struct track *t, double (*move)(const void *how, double t_s), const void *how)
+{
+	struct track moved = {0};
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (track_add(&moved, move(how, t->pieces[i].begin_s),
+			      move(how, t->pieces[i].end_s), t->pieces[i].value) < 0) {
+			track_release(&moved);
+			return -ENOMEM;
+		}
+	}
+	track_release(t);
+	*t = moved;
+	return 0;
+}
+
+int power_move(struct power *p, double (*move)(const void *how, double t_s), const void *how)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		p->t_s[i] = move(how, p->t_s[i]);
+	zone_foreach (z)
+		r = r < 0 ? r : move_track(&p->zones[z], move, how);
+	return r;
 }
 
 /* Where any zone's track ends. */

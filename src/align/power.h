@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "align/recording.h"
 #include "align/track.h"
 #include "base/err.h"
 #include "base/zone.h"
@@ -50,13 +51,16 @@ struct power {
 };
 
 /*
- * Read a CSV of measured power. Bad rows (a row not later than the one before
+ * Read measured power. Bad rows (a row not later than the one before
  * is one) are told on `talk` (NULL: nobody), counted and left out. ERR_DATA
  * for what csv_open() refuses and for a file without two good rows.
  */
-int power_read(const char *path, enum power_repeats kind, FILE *talk, struct power *ret,
+int power_read(const struct recording *host, enum power_repeats kind, FILE *talk, struct power *ret,
 	       struct err *e);
 void power_release(struct power *p);
+
+/* Move every instant: a clock that drifts, set right. `move` must rise with time. -ENOMEM. */
+int power_move(struct power *p, double (*move)(const void *how, double t_s), const void *how);
 
 /* Why no zone covers (begin_s, end_s]. */
 enum power_hole {

@@ -40,4 +40,11 @@ void text_json_number(struct text *t, double value);
 /* The value of a Prometheus label: backslash, quote and newline escaped. */
 void text_label_value(struct text *t, const char *s);
 
+static inline void cleanup_text(struct text *t)
+{
+	text_release(t);
+}
+
+#define autotext __attribute__((cleanup(cleanup_text)))
+
 #endif

@@ -193,6 +193,63 @@ static int show_people(const char *path, const struct table *data)
 	return cli_print("dataset", &t);
 }
 
+static void show_side_json(struct text *t, const struct recording_side *s)
+{
+	text_add(t, "{\"vm\":");
+	text_json_string(t, s->vm);
+	text_add(t, ",\"uuid\":");
+	text_json_string(t, s->uuid);
+	text_printf(t, ",\"side\":\"%s\",\"starts\":%zu,\"samples\":%zu,\"labels\":%zu",
+		    s->kind == TRACE_GUEST ? "guest" : "host", s->streams, s->rows, s->labels);
+	text_add(t, ",\"from_s\":");
+	text_json_number(t, s->rows ? (double)s->first_ns / 1e9 : NAN);
+	text_add(t, ",\"to_s\":");
+	text_json_number(t, s->rows ? (double)s->last_ns / 1e9 : NAN);
+	text_add(t, "}");
+}
+
+static void show_side(struct text *t, const struct recording_side *s)
+{
+	text_printf(t, "  %-24s %-5s %7zu samples", s->vm,
+		    s->kind == TRACE_GUEST ? "guest" : "host", s->rows);
+	if (s->rows) {
+		text_add(t, "  ");
+		show_time(t, (double)s->first_ns / 1e9);
+		text_add(t, " to ");
+		show_time(t, (double)s->last_ns / 1e9);
+	}
+	if (s->labels)
+		text_printf(t, ", %zu labels", s->labels);
+	text_add(t, "\n");
+}
+
+static int show_trace(const char *command, const char *path, bool json)
+{
+	autofree struct recording_side *sides = NULL;
+	struct err e = ERR_INIT;
+	struct text t = {0};
+	uint64_t damaged = 0;
+	size_t n = 0;
+
+	if (recording_sides(path, &sides, &n, &damaged, &e) < 0)
+		return cli_fail(command, &e);
+	if (json)
+		text_printf(&t, "{\"damaged_bytes\":%llu,\"recordings\":[",
+			    (unsigned long long)damaged);
+	else
+		text_printf(&t, "%s: %zu recordings, %llu damaged bytes\n", path, n,
+			    (unsigned long long)damaged);
+	for (size_t i = 0; i < n; i++) {
+		text_add(&t, json && i ? "," : "");
+		if (json)
+			show_side_json(&t, &sides[i]);
+		else
+			show_side(&t, &sides[i]);
+	}
+	text_add(&t, json ? "]}\n" : "");
+	return cli_print(command, &t);
+}
+
 /* The one dataset that a command works on; -1, or the exit code. */
 static int only_path(const char *command, const struct string_list *rest, const char **ret)
 {
@@ -205,8 +262,9 @@ static int only_path(const char *command, const struct string_list *rest, const 
 static int run_show(int argc, char **argv)
 {
 	static const struct command_help help = {
-		.usage = "dataset show D.db [--json]",
-		.about = "Runs, rows, time, watts per zone and features of a dataset."};
+		.usage = "dataset show D.db|T.vmt [--json]",
+		.about = "Runs, rows, time, watts per zone and features of a dataset; of a trace, "
+			 "what VMs\nand which sides of them it holds."};
 	struct string_list rest = {0};
 	struct err e = ERR_INIT;
 	struct dataset *d;
@@ -222,6 +280,8 @@ static int run_show(int argc, char **argv)
 		r = only_path(argv[0], &rest, &path);
 	if (r >= 0)
 		return r;
+	if (trace_is(path))
+		return show_trace(argv[0], path, json);
 	if (dataset_open(path, DATASET_READ, &d, &e) < 0)
 		return cli_fail(argv[0], &e);
 	r = dataset_load(d, &data, &e);
@@ -235,21 +295,47 @@ static int run_show(int argc, char **argv)
 
 /* export */
 
+static int export_trace(const char *command, const char *path, const char *side, const char *vm)
+{
+	struct recording_choice choice = {.kind = TRACE_GUEST, .vm = vm};
+	struct recording *recording;
+	struct err e = ERR_INIT;
+	int r;
+
+	if (!strcmp(side, "host"))
+		choice.kind = TRACE_HOST;
+	else if (strcmp(side, "guest") != 0)
+		return usage(command, "--side takes guest or host");
+	if (recording_open(path, &choice, &recording, &e) < 0)
+		return cli_fail(command, &e);
+	r = recording_print(recording, stdout, &e);
+	recording_close(recording);
+	return r < 0 ? cli_fail(command, &e) : 0;
+}
+
 static int run_export(int argc, char **argv)
 {
 	static const struct command_help help = {
-		.usage = "dataset export D.db > joined.csv",
-		.about = "Write a dataset as one CSV with a column `run`, which import reads."};
+		.usage = "dataset export D.db > joined.csv | T.vmt [--side guest|host] [--vm NAME]",
+		.about = "Write a dataset as one CSV with a column `run`, which import reads; of a "
+			 "trace, one\nside of one VM: a guest's features, or a host's meters."};
 	struct string_list rest = {0};
 	struct err e = ERR_INIT;
 	struct dataset *d;
 	const char *path = NULL;
-	int r = cli_parse(argc, argv, &help, NULL, 0, &rest);
+	const char *side = "guest", *vm = NULL;
+	const struct option_spec options[] = {
+		{"side", "S", OPTION_STRING, &side, "of a trace: guest (default) or host"},
+		{"vm", "NAME", OPTION_STRING, &vm, "of a trace: name or uuid of the VM"},
+	};
+	int r = cli_parse(argc, argv, &help, options, array_size(options), &rest);
 
 	if (r < 0)
 		r = only_path(argv[0], &rest, &path);
 	if (r >= 0)
 		return r;
+	if (trace_is(path))
+		return export_trace(argv[0], path, side, vm);
 	if (dataset_open(path, DATASET_READ, &d, &e) < 0)
 		return cli_fail(argv[0], &e);
 	r = dataset_export(d, stdout, &e);

@@ -10,44 +10,15 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/pair_report.h"
 
 struct arguments {
-	struct string_list joined;
-	struct pair_options pair; /* both paths, or neither */
+	struct string_list joined, guests;
+	struct pair_options pair; /* but for the guest's path: one of `guests` */
 	struct import_options o;
 	const char *out, *lag;
 	bool json;
 };
-
-static void report_number(struct text *t, const char *key, double value)
-{
-	text_printf(t, ",\"%s\":", key);
-	text_json_number(t, value);
-}
-
-static void pair_json(struct text *t, const char *host_path, const struct pair_report *p)
-{
-	text_add(t, ",\"pair\":{\"host_file\":");
-	text_json_string(t, host_path);
-	report_number(t, "lag_seconds", p->lag_s);
-	report_number(t, "lag_uncertainty_seconds", p->lag_uncertainty_s);
-	report_number(t, "lag_rival_seconds", p->lag_rival_s);
-	report_number(t, "label_window_seconds", p->label_window_s);
-	report_number(t, "meter_window_seconds", p->meter_window_s);
-	report_number(t, "correlation", p->correlation);
-	report_number(t, "r2", p->correlation * p->correlation);
-	text_printf(t, ",\"refreshes_compared\":%zu,\"host_rows\":%zu,\"host_bad_rows\":%zu",
-		    p->refreshes, p->host_rows, p->host_bad_rows);
-	text_printf(t, ",\"host_empty_rows\":%zu,\"host_repeated_rows\":%zu", p->host_empty_rows,
-		    p->host_repeats);
-	text_printf(t, ",\"host_repeats_constant\":%s",
-		    p->host_repeats_constant ? "true" : "false");
-	text_printf(t, ",\"rows_left_out\":{\"outside\":%zu,\"gap\":%zu,\"empty\":%zu}",
-		    p->rows_outside, p->rows_in_gaps, p->rows_empty);
-	text_add(t, ",\"host_ignored_columns\":");
-	text_json_string(t, p->host_ignored);
-	text_add(t, "}");
-}
 
 /* `p` is NULL for a joined recording. */
 static void import_json(struct text *t, const struct arguments *a, const char *path,
@@ -80,64 +51,71 @@ static void import_talk(const char *path, const struct import_report *r)
 		fprintf(stderr, "%s: columns not used: %s\n", path, r->ignored);
 }
 
-static void lag_talk(const char *host, const struct pair_report *p)
+/* One guest of one file; told, and added to the answer. */
+static int import_pair(struct dataset *d, const struct arguments *a, const char *guest,
+		       const char *vm, struct text *t, struct err *e)
 {
-	fprintf(stderr, "%s: guest time is host time %+.2f s", host, p->lag_s);
-	if (isnan(p->lag_uncertainty_s))
-		fprintf(stderr, " (given)");
-	else
-		fprintf(stderr, " (+- %.2f s, 95 %%)", p->lag_uncertainty_s);
-	if (isnan(p->correlation))
-		fprintf(stderr, ", load or power is constant: nothing shows whether it fits\n");
-	else
-		fprintf(stderr, ", R2 of power against load %.3f over %zu refreshes\n",
-			p->correlation * p->correlation, p->refreshes);
-	if (!isnan(p->lag_rival_s))
-		fprintf(stderr,
-			"%s: %+.2f s fits nearly as well: the load repeats; --lag if that is the "
-			"right one\n",
-			host, p->lag_rival_s);
-}
-
-static void pair_talk(const struct arguments *a, const struct pair_report *p)
-{
-	size_t left_out = p->rows_outside + p->rows_in_gaps + p->rows_empty;
-	const char *guest = a->pair.guest_path, *host = a->pair.host_path;
-
-	lag_talk(host, p);
-	fprintf(stderr, "%s: %zu rows, %zu repeat %s", host, p->host_rows, p->host_repeats,
-		p->host_repeats_constant ? "because power is constant" : "a refresh");
-	if (p->host_empty_rows)
-		fprintf(stderr, ", %zu are empty", p->host_empty_rows);
-	if (p->host_bad_rows)
-		fprintf(stderr, ", %zu bad rows left out", p->host_bad_rows);
-	fprintf(stderr, "; labels average over %.2g s", p->label_window_s);
-	if (!isnan(p->meter_window_s))
-		fprintf(stderr, ", the meter's figures over about %.2g s", p->meter_window_s);
-	fprintf(stderr, "\n");
-	if (p->host_ignored[0])
-		fprintf(stderr, "%s: columns not used: %s\n", host, p->host_ignored);
-	if (left_out)
-		fprintf(stderr,
-			"%s: %zu rows left out without a label: %zu outside the host's time, %zu "
-			"in its gaps, %zu where it is empty\n",
-			guest, left_out, p->rows_outside, p->rows_in_gaps, p->rows_empty);
-}
-
-static int import_pair(struct dataset *d, const struct arguments *a, struct text *t, struct err *e)
-{
+	struct pair_options options = a->pair;
 	struct import_report report;
 	struct pair_report pair;
-	int r = dataset_import_paired(d, &a->pair, &a->o, stderr, &report, &pair, e);
+	int r;
 
+	options.guest_path = guest;
+	options.vm = vm;
+	r = dataset_import_paired(d, &options, &a->o, stderr, &report, &pair, e);
 	if (r < 0)
 		return r;
-	import_json(t, a, a->pair.guest_path, &report, &pair);
+	text_add(t, t->len > 1 ? "," : "");
+	import_json(t, a, guest, &report, &pair);
 	if (a->json)
 		return 0;
-	import_talk(a->pair.guest_path, &report);
-	pair_talk(a, &pair);
+	import_talk(guest, &report);
+	pair_talk(guest, a->pair.host_path, &pair);
 	return 0;
+}
+
+/* Every guest of a trace that holds several; one that cannot be aligned is told and passed over. */
+static int import_guests(struct dataset *d, const struct arguments *a, const char *path,
+			 size_t *ret_imported, struct text *t, struct err *e)
+{
+	autofree struct recording_side *sides = NULL;
+	size_t n = 0, guests = 0, failed = 0;
+	uint64_t damaged;
+	int r = trace_is(path) ? recording_sides(path, &sides, &n, &damaged, e) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		guests += sides[i].kind == TRACE_GUEST;
+	if (r < 0 || guests < 2 || a->pair.vm) {
+		r = r < 0 ? r : import_pair(d, a, path, a->pair.vm, t, e);
+		*ret_imported += r == 0;
+		return r;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct err why = ERR_INIT;
+
+		if (sides[i].kind != TRACE_GUEST)
+			continue;
+		r = import_pair(d, a, path, sides[i].vm, t, &why);
+		*ret_imported += r == 0;
+		failed += r < 0;
+		if (r < 0)
+			fprintf(stderr, "%s: %s is left out: %s\n", path, sides[i].vm, why.msg);
+		if (r < 0 && r != -ERR_DATA)
+			return err_set(e, r, "%s", why.msg);
+	}
+	return failed ? err_set(e, -ERR_DATA, "%s: %zu of %zu guests were left out", path, failed,
+				guests)
+		      : 0;
+}
+
+static int import_pairs(struct dataset *d, const struct arguments *a, size_t *ret_imported,
+			struct text *t, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < a->guests.n; i++)
+		r = import_guests(d, a, a->guests.items[i], ret_imported, t, e);
+	return r;
 }
 
 static int import_joined(struct dataset *d, const struct arguments *a, size_t *ret_imported,
@@ -174,7 +152,7 @@ static int import_all(const char *command, const struct arguments *a)
 	if (a->joined.n)
 		r = import_joined(d, a, &imported, &t, &e);
 	else
-		r = import_pair(d, a, &t, &e);
+		r = import_pairs(d, a, &imported, &t, &e);
 	text_add(&t, "]\n");
 	dataset_close(d);
 	if (r < 0 && !imported && !existed)
@@ -190,12 +168,14 @@ static const char *misuse_of_pair(const struct arguments *a)
 {
 	const struct pair_options *p = &a->pair;
 
-	if (!p->guest_path && !p->host_path)
-		return a->lag ? "--lag belongs to --guest and --host" : NULL;
-	if (!p->guest_path)
-		return "--guest G.csv is needed with --host";
+	if (!a->guests.n && !p->host_path)
+		return a->lag || p->vm || p->host_vm
+			       ? "--lag, --vm and --host-vm belong to --guest and --host"
+			       : NULL;
+	if (!a->guests.n)
+		return "--guest G is needed with --host";
 	if (!p->host_path)
-		return "--host H.csv is needed with --guest";
+		return "--host H is needed with --guest";
 	if (a->joined.n)
 		return "--joined, or --guest with --host: one kind of recording at a time";
 	if (a->o.unordered)
@@ -211,28 +191,36 @@ static const char *misuse(const struct arguments *a)
 
 	if (why)
 		return why;
-	if (!a->joined.n && !a->pair.guest_path)
-		return "--joined F.csv..., or --guest G.csv with --host H.csv, is needed";
+	if (!a->joined.n && !a->guests.n)
+		return "--joined F.csv..., or --guest G with --host H, is needed";
 	if (!a->out)
 		return "--out D.db is needed";
-	if (a->o.run && a->joined.n > 1)
-		return "--run names one run, but --joined has several files";
+	if (a->o.run && (a->joined.n > 1 || a->guests.n > 1))
+		return "--run names one run, but there are several files";
 	if (a->o.window_s < 0 || a->o.window_s > 3600)
 		return "--window takes 0 to 3600 seconds";
 	return NULL;
 }
 
 static const struct command_help help = {
-	.usage = "dataset import --joined F.csv... | --guest G.csv --host H.csv --out D.db "
-		 "[options]",
+	.usage = "dataset import --joined F.csv... | --guest G... --host H --out D.db [options]",
 	.about = "Import recordings into a dataset: with counters and power on one clock "
-		 "(--joined),\none run a file; or a guest's counters and its host's power, each on "
-		 "its own clock\n(--guest, --host), one run. The lag between the two is found, and "
-		 "told with its\nuncertainty; where none is credible nothing is imported. The "
-		 "dataset is created or\nappended to; a run is imported whole or not at all.",
+		 "(--joined),\n"
+		 "one run a file; or a guest's counters and its host's power, each on its own "
+		 "clock\n"
+		 "(--guest, --host): CSV files, or traces of `vmwatts record`, one run a guest. "
+		 "The\n"
+		 "lag between the clocks, and from 40 minutes on their drift, is found and told "
+		 "with\n"
+		 "its uncertainty; where no lag is credible that run is not imported. A trace's "
+		 "phase\n"
+		 "labels become the groups. The dataset is created or appended to; a run is "
+		 "imported\n"
+		 "whole or not at all.",
 	.example =
 		"  vmwatts dataset import --joined monday.csv tuesday.csv --out lab.db\n"
-		"  vmwatts dataset import --guest run.guest.csv --host run.host.csv --out lab.db"};
+		"  vmwatts dataset import --guest run.guest.csv --host run.host.csv --out lab.db\n"
+		"  vmwatts dataset import --guest vm.vmt --host host.vmt --out lab.db"};
 
 int cmd_dataset_import(int argc, char **argv)
 {
@@ -241,10 +229,14 @@ int cmd_dataset_import(int argc, char **argv)
 	const char *why;
 	const struct option_spec options[] = {
 		{"joined", "F.csv...", OPTION_LIST, &a.joined, "recordings, one run each"},
-		{"guest", "G.csv", OPTION_STRING, &a.pair.guest_path,
-		 "the guest's half of a paired recording"},
-		{"host", "H.csv", OPTION_STRING, &a.pair.host_path,
-		 "the host's half: time_s and <zone>_watts or _joules"},
+		{"guest", "G...", OPTION_LIST, &a.guests,
+		 "guests' halves of paired recordings (CSV or trace)"},
+		{"host", "H", OPTION_STRING, &a.pair.host_path,
+		 "the host's half: a trace, or time_s and <zone>_watts or _joules"},
+		{"vm", "NAME", OPTION_STRING, &a.pair.vm,
+		 "of a guest's trace: this VM only (name or uuid)"},
+		{"host-vm", "NAME", OPTION_STRING, &a.pair.host_vm,
+		 "of a host's trace: the VM's name there, where it is another"},
 		{"lag", "SECONDS", OPTION_STRING, &a.lag,
 		 "guest time less host time (default: find it)"},
 		{"run", "NAME", OPTION_STRING, &a.o.run, "name of the run (default: the file's)"},

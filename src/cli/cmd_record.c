@@ -10,16 +10,6 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 
-/* A placeholder until the recorder of a guest is there. */
-int cmd_record_guest(int argc, char **argv)
-{
-	static const struct command_help help = {.usage = "record guest --out G.vmt",
-						 .about = "Not there yet."};
-	int r = cli_parse(argc, argv, &help, NULL, 0, NULL);
-
-	return r >= 0 ? r : (fprintf(stderr, "vmwatts record guest: not there yet\n"), 1);
-}
-
 static int record_host(int argc, char **argv)
 {
 	autofree char **words = calloc((size_t)argc + 3, sizeof(*words));

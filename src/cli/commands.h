@@ -6,12 +6,12 @@
 int cmd_agent(int argc, char **argv);
 int cmd_estimate(int argc, char **argv);
 int cmd_model(int argc, char **argv);
+int cmd_record(int argc, char **argv);
+int cmd_record_guest(int argc, char **argv);
 int cmd_dataset(int argc, char **argv);
 int cmd_dataset_import(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
-int cmd_record(int argc, char **argv);
-int cmd_record_guest(int argc, char **argv);
 int cmd_record_host(int argc, char **argv);
 
 #endif

@@ -8,7 +8,7 @@
 static const struct command commands[] = {
 	{"agent", "serve this machine's watts to Prometheus", cmd_agent, NULL},
 	{"estimate", "features in (CSV), watts out (CSV)", cmd_estimate, NULL},
-	{"record", "a guest's counters or a host's power into a trace", cmd_record, NULL},
+	{"record", "a guest's counters, a host's power, into traces", cmd_record, NULL},
 	{"model", "keys, signatures and installed bundles", cmd_model, NULL},
 	{"dataset", "recordings into one file, and out again", NULL, "vmwatts-train"},
 	{"train", "a dataset into a signed bundle", NULL, "vmwatts-train"},

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -32,8 +33,11 @@ bool trace_is(const char *path)
 {
 	autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char magic[TRACE_MAGIC_LEN];
+	struct stat st;
 
-	return fd >= 0 && read(fd, magic, sizeof(magic)) == sizeof(magic) &&
+	/* Of a pipe nothing is read: it could not be put back. */
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       read(fd, magic, sizeof(magic)) == sizeof(magic) &&
 	       !memcmp(magic, TRACE_MAGIC, sizeof(magic));
 }
 

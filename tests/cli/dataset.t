@@ -100,8 +100,8 @@ is "$(jq -c '.[0].pair | [.lag_seconds, .lag_uncertainty_seconds, .r2 > 0.9]' <<
 is "$(dataset show p.db --json | jq -r '[.runs[].name] | sort | join(" ")')" "forced lab" "--run names the run"
 dataset export p.db >exported.csv
 like "$(head -1 exported.csv)" "package_watts,core_watts" "export has the labels"
-refused 2 "--host H.csv is needed" "a guest without a host" dataset import --guest lab.guest.csv --out q.db
-refused 2 "--guest G.csv is needed" "a host without a guest" dataset import --host lab.host.csv --out q.db
+refused 2 "--host H is needed" "a guest without a host" dataset import --guest lab.guest.csv --out q.db
+refused 2 "--guest G is needed" "a host without a guest" dataset import --host lab.host.csv --out q.db
 refused 2 "one kind" "a pair and joined at once" dataset import --joined a.csv --guest lab.guest.csv --host lab.host.csv --out q.db
 refused 2 "--unordered" "an unordered pair" pair --unordered
 refused 2 "--lag" "a lag that is no number" pair --lag soon

@@ -131,7 +131,8 @@ static int pair_simulated(struct dataset *d, const struct machine *m, const stru
 			  struct import_report *ret, struct pair_report *ret_pair, struct err *e)
 {
 	const struct import_options o = {0};
-	struct pair_options p = {path_of("sim.guest.csv"), path_of("sim.host.csv"), NAN};
+	struct pair_options p = {path_of("sim.guest.csv"), path_of("sim.host.csv"), NULL, NULL,
+				 NAN};
 
 	write_guest(m, r);
 	write_host(m, r);
@@ -232,7 +233,8 @@ static void drops_repeats_and_counts_what_is_empty(void **state)
 static void tells_constant_power_from_a_figure_read_again(void **state)
 {
 	const struct import_options o = {0};
-	struct pair_options p = {path_of("sim.guest.csv"), path_of("sim.host.csv"), NAN};
+	struct pair_options p = {path_of("sim.guest.csv"), path_of("sim.host.csv"), NULL, NULL,
+				 NAN};
 	FILE *guest = fopen(p.guest_path, "we"), *host = fopen(p.host_path, "we");
 	struct dataset *d = fresh();
 	struct import_report report;
@@ -313,7 +315,8 @@ static void refuses_what_shows_no_lag(void **state)
 static void refuses_files_of_two_runs(void **state)
 {
 	struct recording r = {.from_s = 20, .to_s = 320, .refresh_s = 1, .noise = 0.1};
-	struct pair_options p = {path_of("sim.guest.csv"), path_of("sim.host.csv"), NAN};
+	struct pair_options p = {path_of("sim.guest.csv"), path_of("sim.host.csv"), NULL, NULL,
+				 NAN};
 	const struct import_options o = {0};
 	struct machine *one = machine(1, 0), *two = machine(2, 0);
 	struct dataset *d = fresh();
@@ -373,7 +376,8 @@ static void labels_hold_the_energy_of_the_counter(void **state)
 static struct table *paired(const char *guest, const char *host, double lag_s,
 			    struct import_report *ret, struct pair_report *ret_pair)
 {
-	struct pair_options p = {csv("x.guest.csv", guest), csv("x.host.csv", host), lag_s};
+	struct pair_options p = {csv("x.guest.csv", guest), csv("x.host.csv", host), NULL, NULL,
+				 lag_s};
 	const struct import_options o = {0};
 	struct dataset *d = fresh();
 	struct err e = ERR_INIT;

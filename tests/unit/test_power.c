@@ -7,12 +7,24 @@
 #include "align/power.h"
 #include "base/cleanup.h"
 
+static int read_csv(const char *path, enum power_repeats kind, struct power *ret, struct err *e)
+{
+	const struct recording_choice choice = {.kind = TRACE_HOST};
+	struct recording *host;
+	int r = recording_open(path, &choice, &host, e);
+
+	assert_int_equal(r, 0);
+	r = power_read(host, kind, NULL, ret, e);
+	recording_close(host);
+	return r;
+}
+
 static struct power read_power(const char *text)
 {
 	struct power p;
 	struct err e = ERR_INIT;
 
-	if (power_read(csv("p.csv", text), REPEATS_STALE, NULL, &p, &e) < 0)
+	if (read_csv(csv("p.csv", text), REPEATS_STALE, &p, &e) < 0)
 		fail_msg("%s", e.msg);
 	return p;
 }
@@ -85,7 +97,7 @@ static void refuses_what_is_no_file_of_power(void **state)
 		struct power p;
 		struct err e = ERR_INIT;
 
-		assert_int_equal(power_read(csv("p.csv", bad[i].text), REPEATS_STALE, NULL, &p, &e),
+		assert_int_equal(read_csv(csv("p.csv", bad[i].text), REPEATS_STALE, &p, &e),
 				 -ERR_DATA);
 		if (!strstr(e.msg, bad[i].reason))
 			fail_msg("'%s' does not say '%s'", e.msg, bad[i].reason);
@@ -100,11 +112,11 @@ static void a_repeat_can_be_kept_as_constant_power(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(power_read(path, REPEATS_STALE, NULL, &p, &e), 0);
+	assert_int_equal(read_csv(path, REPEATS_STALE, &p, &e), 0);
 	assert_close(track_mean(&p.zones[ZONE_CORE], 1, 3, &hint), 5, 0);
 	assert_int_equal(p.zones[ZONE_CORE].n, 3);
 	power_release(&p);
-	assert_int_equal(power_read(path, REPEATS_CONSTANT, NULL, &p, &e), 0);
+	assert_int_equal(read_csv(path, REPEATS_CONSTANT, &p, &e), 0);
 	assert_close(track_mean(&p.zones[ZONE_CORE], 1, 3, &hint), 5.5, 0);
 	assert_int_equal(p.zones[ZONE_CORE].n, 5);
 	assert_int_equal(p.repeats, 2);

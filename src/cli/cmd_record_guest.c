@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vmwatts record guest: this machine's raw counters into a trace. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/parse.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "record/guest.h"
+
+#define INTERVAL_MIN_NS 100000000
+#define INTERVAL_MAX_NS 3600000000000
+
+static const struct command_help help = {
+	.usage = "record guest --out T.vmt [options] [-- COMMAND...]",
+	.about = "Records this machine's raw counters, once an interval, into a trace that "
+		 "survives\n"
+		 "kill -9 and a full disk; an existing trace is gone on with. With a COMMAND it\n"
+		 "records while that runs; the command finds the file for its phase labels in\n"
+		 "VMWATTS_LABEL_FILE, as `vmwatts workload run` does. `vmwatts dataset import` "
+		 "puts\n"
+		 "it together with the host's recording.",
+	.example = "  vmwatts record guest --out vm.vmt -- vmwatts workload run quick\n"
+		   "  vmwatts record guest --out vm.vmt --interval 5s --duration 1h"};
+
+static void show_progress(void *to, double seconds, size_t rows, const char *label)
+{
+	(void)to;
+	fprintf(stderr, "\r%3.0f:%02.0f  %zu samples  %-24.24s", floor(seconds / 60),
+		floor(fmod(seconds, 60)), rows, label);
+}
+
+static const char *misuse(const struct guest_options *o, const char *interval, const char *duration,
+			  const char *max_size, struct guest_options *ret)
+{
+	*ret = *o;
+	if (!o->out)
+		return "--out T.vmt is needed";
+	if (parse_duration_ns(interval, &ret->interval_ns) < 0 ||
+	    ret->interval_ns < INTERVAL_MIN_NS || ret->interval_ns > INTERVAL_MAX_NS)
+		return "--interval takes 100ms to 1h";
+	if (duration && (parse_duration_ns(duration, &ret->duration_ns) < 0 || !ret->duration_ns))
+		return "--duration takes a time such as 10m";
+	if (max_size && (parse_size(max_size, &ret->max_bytes) < 0 || !ret->max_bytes))
+		return "--max-size takes bytes, such as 100M";
+	return NULL;
+}
+
+static int print_json(const char *command, const struct guest_options *o,
+		      const struct guest_report *g)
+{
+	struct text t = {0};
+
+	text_add(&t, "{\"file\":");
+	text_json_string(&t, o->out);
+	text_printf(&t, ",\"samples\":%zu,\"labels\":%zu,\"streams\":%zu,\"late\":%zu", g->rows,
+		    g->labels, g->streams, g->late);
+	text_printf(&t,
+		    ",\"bytes\":%llu,\"cut_bytes\":%zu,\"seconds\":", (unsigned long long)g->bytes,
+		    g->cut_bytes);
+	text_json_number(&t, g->seconds);
+	text_printf(&t, ",\"command_status\":%d}\n", WEXITSTATUS(g->command_status));
+	return cli_print(command, &t);
+}
+
+static void talk(const struct guest_options *o, const struct guest_report *g)
+{
+	if (g->cut_bytes)
+		fprintf(stderr, "%s: %zu bytes of a broken-off frame were cut off\n", o->out,
+			g->cut_bytes);
+	fprintf(stderr, "%s: %zu samples over %.0f s, %zu labels, %llu bytes", o->out, g->rows,
+		g->seconds, g->labels, (unsigned long long)g->bytes);
+	if (g->late)
+		fprintf(stderr, "; %zu samples came late", g->late);
+	fprintf(stderr, "\n");
+}
+
+static int record(const char *command, const struct guest_options *o, bool json)
+{
+	struct guest_report report;
+	struct err e = ERR_INIT;
+	int r = record_guest(o, &report, &e);
+
+	if (o->progress)
+		fprintf(stderr, "\n");
+	if (report.rows && !json)
+		talk(o, &report);
+	if (report.rows && json)
+		print_json(command, o, &report);
+	if (r < 0)
+		return cli_fail(command, &e);
+	if (!report.command_status)
+		return 0;
+	err_set(&e, -ERR_DATA, "%s ended with status %d; the recording until then is kept",
+		o->command[0],
+		WIFEXITED(report.command_status) ? WEXITSTATUS(report.command_status)
+						 : 128 + WTERMSIG(report.command_status));
+	return cli_fail(command, &e);
+}
+
+int cmd_record_guest(int argc, char **argv)
+{
+	struct guest_options o = {.out = NULL}, checked;
+	const char *interval = "1s", *duration = NULL, *max_size = NULL, *why;
+	struct string_list command = {0};
+	struct err e = ERR_INIT;
+	bool no_perf = false, json = false;
+	const struct option_spec options[] = {
+		{"out", "T.vmt", OPTION_STRING, &o.out, "the trace; gone on with where it exists"},
+		{"interval", "T", OPTION_STRING, &interval, "between samples (default 1s)"},
+		{"duration", "T", OPTION_STRING, &duration, "stop after it (default: Ctrl-C)"},
+		{"vm", "NAME", OPTION_STRING, &o.vm, "this VM's name (default: the host name)"},
+		{"label-file", "F", OPTION_STRING, &o.label_file,
+		 "file whose line says what is going on"},
+		{"max-size", "BYTES", OPTION_STRING, &max_size, "stop before the trace is larger"},
+		{"no-perf", NULL, OPTION_FLAG, &no_perf, "leave perf events alone"},
+		{"root", "DIR", OPTION_STRING, &o.root, "read DIR/proc and DIR/sys instead"},
+		{"json", NULL, OPTION_FLAG, &json, "report as JSON"},
+	};
+	int r = cli_parse(argc, argv, &help, options, array_size(options), &command);
+
+	if (r >= 0)
+		return r;
+	why = misuse(&o, interval, duration, max_size, &checked);
+	if (why) {
+		err_set(&e, -ERR_USAGE, "%s (see vmwatts %s --help)", why, argv[0]);
+		return cli_fail(argv[0], &e);
+	}
+	checked.perf = !no_perf;
+	checked.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
+	if (command.n) {
+		command.items[command.n] = NULL;
+		checked.command = command.items;
+	}
+	return record(argv[0], &checked, json);
+}
