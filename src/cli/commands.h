@@ -6,6 +6,9 @@
 int cmd_agent(int argc, char **argv);
 int cmd_estimate(int argc, char **argv);
 int cmd_model(int argc, char **argv);
+int cmd_pinning(int argc, char **argv);
+int cmd_pinning_recommend(int argc, char **argv);
+int cmd_workload(int argc, char **argv);
 int cmd_dataset(int argc, char **argv);
 int cmd_dataset_import(int argc, char **argv);
 int cmd_train(int argc, char **argv);

@@ -9,6 +9,8 @@ static const struct command commands[] = {
 	{"agent", "serve this machine's watts to Prometheus", cmd_agent, NULL},
 	{"estimate", "features in (CSV), watts out (CSV)", cmd_estimate, NULL},
 	{"model", "keys, signatures and installed bundles", cmd_model, NULL},
+	{"pinning", "whether pinning would help, and how to do it", cmd_pinning, NULL},
+	{"workload", "known work for a recorder to watch", cmd_workload, NULL},
 	{"dataset", "recordings into one file, and out again", NULL, "vmwatts-train"},
 	{"train", "a dataset into a signed bundle", NULL, "vmwatts-train"},
 	{"evaluate", "how good a bundle is on a dataset", NULL, "vmwatts-train"},
