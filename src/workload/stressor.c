@@ -19,7 +19,7 @@
 #define ARGS_MAX   24
 #define WORD_SIZE  64
 #define SPARE_S	   10
-#define TERM_WAITS 100 /* of WAIT_NS, before SIGKILL */
+#define TERM_WAITS 25 /* of WAIT_NS, before SIGKILL */
 #define KILL_WAITS 300
 #define WAIT_NS	   10000000
 #define TALK	   "/talk"
