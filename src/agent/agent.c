@@ -122,6 +122,7 @@ int agent_init(struct agent *a, const struct agent_options *o, struct err *e)
 	a->options = o;
 	a->kernel = o->kernel ? o->kernel : &kernel_linux;
 	state_init(&a->state);
+	a->pinning_quiet_s = PINNING_WINDOW_S;
 	r = config_load(&o->flags, &a->config, e);
 	if (r == 0)
 		r = root_init(&a->root, o->root, e);
@@ -131,11 +132,14 @@ int agent_init(struct agent *a, const struct agent_options *o, struct err *e)
 		return r;
 	log_setup((enum log_level)a->config.log_level, (enum log_format)a->config.log_format);
 	read_identity(a);
+	agent_check_isolation(a);
 	if (has_path && load_bundle(&a->config, &set, &why) < 0) {
 		a->bundle_load_failures++;
 		log_error("%s; the built-in prior serves", why.msg);
 	}
 	r = make_meter(a, &a->config, set, &a->meter, e);
+	if (r == 0)
+		r = pinning_window_init(&a->pinning, PINNING_WINDOW_S, e);
 	if (r == 0)
 		tell_model(a);
 	return r;
@@ -145,6 +149,7 @@ void agent_release(struct agent *a)
 {
 	http_free(a->http);
 	meter_free(a->meter);
+	pinning_window_release(&a->pinning);
 	collector_free(a->collector);
 	sample_release(&a->samples[0]);
 	sample_release(&a->samples[1]);
@@ -243,5 +248,6 @@ int agent_reload(struct agent *a, struct err *e)
 	take_parts(a, &parts);
 	log_setup((enum log_level)a->config.log_level, (enum log_format)a->config.log_format);
 	tell_model(a);
+	agent_check_isolation(a);
 	return 0;
 }

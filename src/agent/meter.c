@@ -68,6 +68,8 @@ static void init_snapshot(struct meter *m)
 	s->set = m->set;
 	s->scope = SCOPE_VM_ACTIVE;
 	s->usage_ratio = NAN;
+	s->pinning_score = NAN;
+	s->cpu_pinning_enabled = m->config.cpu_pinning.enabled;
 	if (m->set)
 		snprintf(m->version, sizeof(m->version), "%s", m->set->version);
 	else

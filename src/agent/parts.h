@@ -8,6 +8,7 @@
 #include "agent/meter.h"
 #include "agent/state.h"
 #include "collect/collector.h"
+#include "pinning/score.h"
 #include "publish/http.h"
 
 struct agent {
@@ -22,7 +23,9 @@ struct agent {
 	unsigned current;	  /* index of the one being read */
 	bool has_previous;
 	struct meter *meter;
-	struct http *http; /* NULL unless serving */
+	struct pinning_window pinning; /* of the last PINNING_WINDOW_S */
+	double pinning_quiet_s; /* time since the score was above the threshold; it was said */
+	struct http *http;	/* NULL unless serving */
 	uint64_t config_reload_failures, bundle_load_failures;
 };
 
@@ -38,5 +41,16 @@ int agent_reload(struct agent *a, struct err *e);
 
 /* One sample, and with the one before it one row for the meter. Allocates nothing. */
 void agent_tick(struct agent *a);
+
+/* Whether what the configuration says is isolated is: a log line where it is not. */
+void agent_check_isolation(const struct agent *a);
+
+/*
+ * With recommendation_mode: the score of the window with this row, into the
+ * snapshot; the first time it is above the threshold a line in the log, and
+ * again only after it was not above it for a whole window.
+ * Allocates nothing.
+ */
+void agent_recommend_pinning(struct agent *a, const struct row *row);
 
 #endif

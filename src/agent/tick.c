@@ -26,6 +26,7 @@ static void begin_anew(struct agent *a, unsigned events, double vcpus)
 		meter_refit(a->meter, vcpus);
 	}
 	meter_reset(a->meter);
+	pinning_window_reset(&a->pinning);
 }
 
 void agent_tick(struct agent *a)
@@ -45,6 +46,7 @@ void agent_tick(struct agent *a)
 			return;
 		if (events & (INTERVAL_SUSPEND | INTERVAL_HOTPLUG))
 			begin_anew(a, events, row.v[FEATURE_VCPUS]);
+		agent_recommend_pinning(a, &row);
 		meter_row(a->meter, &row, row.dt_s);
 	}
 	a->has_previous = true;

@@ -4,13 +4,12 @@
  * sections, scalars are values, sequences are lists; anything else (anchors,
  * aliases, tags, several documents) is refused where it stands.
  */
-#include <limits.h>
-#include <stdio.h>
+#include <errno.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "config/events.h"
 #include "config/schema.h"
 
 #define ROOT	  "vm_energy_modeling"
@@ -18,43 +17,14 @@
 #define PATH_SIZE 160
 
 struct reader {
-	yaml_parser_t parser;
-	yaml_event_t event;
-	bool have_event;
-	const char *name;
+	struct events ev;
 	struct config *c;
-	struct err *e;
 	bool seen[KEYS_MAX];
 };
 
-/* FILE:LINE:COLUMN: before the message in r->e. */
-static int fail_at(struct reader *r, yaml_mark_t mark, const char *message)
-{
-	return err_set(r->e, -ERR_CONFIG, "%s:%zu:%zu: %s", r->name, mark.line + 1, mark.column + 1,
-		       message);
-}
-
-static int next_event(struct reader *r)
-{
-	if (r->have_event)
-		yaml_event_delete(&r->event);
-	r->have_event = false;
-	if (!yaml_parser_parse(&r->parser, &r->event)) {
-		char message[256];
-
-		snprintf(message, sizeof(message), "not YAML: %s",
-			 r->parser.problem ? r->parser.problem : "cannot be read");
-		return fail_at(r, r->parser.problem_mark, message);
-	}
-	r->have_event = true;
-	if (r->event.type == YAML_ALIAS_EVENT)
-		return fail_at(r, r->event.start_mark, "aliases are not allowed");
-	return 0;
-}
-
 static const char *scalar(const struct reader *r)
 {
-	return (const char *)r->event.data.scalar.value;
+	return events_scalar(&r->ev);
 }
 
 static const char *last_word(const char *path)
@@ -95,7 +65,6 @@ static const char *path_of(const char *word)
 static int unknown_key(struct reader *r, yaml_mark_t mark, const char *section, const char *word)
 {
 	const char *names[KEYS_MAX], *near;
-	char message[320];
 	size_t n = 0, prefix = strlen(section);
 
 	/* The keys of this section come first; one of another is told with its path. */
@@ -111,9 +80,8 @@ static int unknown_key(struct reader *r, yaml_mark_t mark, const char *section, 
 		names[i] = last_word(config_keys[i].path);
 	if (!near && nearest_name(word, names, n_config_keys))
 		near = path_of(nearest_name(word, names, n_config_keys));
-	snprintf(message, sizeof(message), "unknown key '%.80s'%s%s%s", word,
-		 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-	return fail_at(r, mark, message);
+	return events_fail_at(&r->ev, mark, "unknown key '%.80s'%s%s%s", word,
+			      near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static int read_mapping(struct reader *r, const char *section);
@@ -126,17 +94,15 @@ static int read_list(struct reader *r, const struct key *k)
 		yaml_mark_t mark;
 		struct err why = ERR_INIT;
 
-		if (next_event(r) < 0)
+		if (events_next(&r->ev) < 0)
 			return -ERR_CONFIG;
-		mark = r->event.start_mark;
-		if (r->event.type == YAML_SEQUENCE_END_EVENT)
+		mark = r->ev.event.start_mark;
+		if (r->ev.event.type == YAML_SEQUENCE_END_EVENT)
 			return 0;
-		if (r->event.type != YAML_SCALAR_EVENT) {
-			snprintf(why.msg, sizeof(why.msg), "%s: allowed: %s", k->path, k->allowed);
-			return fail_at(r, mark, why.msg);
-		}
+		if (r->ev.event.type != YAML_SCALAR_EVENT)
+			return events_fail_at(&r->ev, mark, "%s: allowed: %s", k->path, k->allowed);
 		if (key_store_item(k, scalar(r), first, r->c, &why) < 0)
-			return fail_at(r, mark, why.msg);
+			return events_fail_at(&r->ev, mark, "%s", why.msg);
 	}
 }
 
@@ -146,29 +112,26 @@ static int read_value(struct reader *r, const struct key *k)
 	bool list = k->type == KEY_CPUS || k->type == KEY_FEATURES;
 	struct err why = ERR_INIT;
 	yaml_mark_t mark;
-	char message[256];
 
-	if (next_event(r) < 0)
+	if (events_next(&r->ev) < 0)
 		return -ERR_CONFIG;
-	mark = r->event.start_mark;
-	if (r->event.type == YAML_MAPPING_START_EVENT && k->type == KEY_SECTION)
+	mark = r->ev.event.start_mark;
+	if (r->ev.event.type == YAML_MAPPING_START_EVENT && k->type == KEY_SECTION)
 		return read_mapping(r, k->path);
-	if (r->event.type == YAML_SEQUENCE_START_EVENT && list)
+	if (r->ev.event.type == YAML_SEQUENCE_START_EVENT && list)
 		return read_list(r, k);
-	if (r->event.type == YAML_SCALAR_EVENT && !list && k->type != KEY_SECTION) {
-		if (memchr(scalar(r), 0, r->event.data.scalar.length))
-			return fail_at(r, mark, "a value holds a NUL character");
-		return key_store(k, scalar(r), r->c, &why) < 0 ? fail_at(r, mark, why.msg) : 0;
+	if (r->ev.event.type == YAML_SCALAR_EVENT && !list && k->type != KEY_SECTION) {
+		if (events_has_nul(&r->ev))
+			return events_fail_at(&r->ev, mark, "a value holds a NUL character");
+		if (key_store(k, scalar(r), r->c, &why) < 0)
+			return events_fail_at(&r->ev, mark, "%s", why.msg);
+		return 0;
 	}
 	/* "cpu_pinning:" with nothing below it is an empty section. */
-	if (r->event.type == YAML_SCALAR_EVENT && k->type == KEY_SECTION && !*scalar(r))
+	if (r->ev.event.type == YAML_SCALAR_EVENT && k->type == KEY_SECTION && !*scalar(r))
 		return 0;
-	snprintf(message, sizeof(message), "%s: found a %s, allowed: %s", k->path,
-		 r->event.type == YAML_SCALAR_EVENT	      ? "value"
-		 : r->event.type == YAML_SEQUENCE_START_EVENT ? "list"
-							      : "section",
-		 k->allowed);
-	return fail_at(r, mark, message);
+	return events_fail_at(&r->ev, mark, "%s: found a %s, allowed: %s", k->path,
+			      events_kind(&r->ev), k->allowed);
 }
 
 static int read_mapping(struct reader *r, const char *section)
@@ -176,22 +139,19 @@ static int read_mapping(struct reader *r, const char *section)
 	for (;;) {
 		const struct key *k;
 		yaml_mark_t mark;
-		char message[256];
 
-		if (next_event(r) < 0)
+		if (events_next(&r->ev) < 0)
 			return -ERR_CONFIG;
-		mark = r->event.start_mark;
-		if (r->event.type == YAML_MAPPING_END_EVENT)
+		mark = r->ev.event.start_mark;
+		if (r->ev.event.type == YAML_MAPPING_END_EVENT)
 			return 0;
-		if (r->event.type != YAML_SCALAR_EVENT)
-			return fail_at(r, mark, "a key must be a word");
+		if (r->ev.event.type != YAML_SCALAR_EVENT)
+			return events_fail_at(&r->ev, mark, "a key must be a word");
 		k = find_key(section, scalar(r));
 		if (!k)
 			return unknown_key(r, mark, section, scalar(r));
-		if (r->seen[k - config_keys]) {
-			snprintf(message, sizeof(message), "%s is given twice", k->path);
-			return fail_at(r, mark, message);
-		}
+		if (r->seen[k - config_keys])
+			return events_fail_at(&r->ev, mark, "%s is given twice", k->path);
 		r->seen[k - config_keys] = true;
 		if (read_value(r, k) < 0)
 			return -ERR_CONFIG;
@@ -199,75 +159,49 @@ static int read_mapping(struct reader *r, const char *section)
 }
 
 /* "vm_energy_modeling:" and nothing else at the top; an empty file is fine. */
-static int read_document(struct reader *r)
+static int read_document(struct events *ev, void *context)
 {
+	struct reader *r = context;
 	bool root_seen = false;
 
-	if (next_event(r) < 0)
-		return -ERR_CONFIG;
-	if (r->event.type == YAML_SCALAR_EVENT && !*scalar(r))
+	if (ev->event.type == YAML_SCALAR_EVENT && !*scalar(r))
 		return 0;
-	if (r->event.type != YAML_MAPPING_START_EVENT)
-		return fail_at(r, r->event.start_mark, "the file must start with " ROOT ":");
+	if (ev->event.type != YAML_MAPPING_START_EVENT)
+		return events_fail_at(&r->ev, events_mark(&r->ev),
+				      "the file must start with " ROOT ":");
 	for (;;) {
 		yaml_mark_t mark;
 
-		if (next_event(r) < 0)
+		if (events_next(&r->ev) < 0)
 			return -ERR_CONFIG;
-		mark = r->event.start_mark;
-		if (r->event.type == YAML_MAPPING_END_EVENT)
+		mark = r->ev.event.start_mark;
+		if (r->ev.event.type == YAML_MAPPING_END_EVENT)
 			return 0;
-		if (r->event.type != YAML_SCALAR_EVENT || strcmp(scalar(r), ROOT) != 0 || root_seen)
-			return fail_at(r, mark, "only one " ROOT ": is expected at the top");
+		if (r->ev.event.type != YAML_SCALAR_EVENT || strcmp(scalar(r), ROOT) != 0 ||
+		    root_seen)
+			return events_fail_at(&r->ev, mark,
+					      "only one " ROOT ": is expected at the top");
 		root_seen = true;
-		if (next_event(r) < 0)
+		if (events_next(&r->ev) < 0)
 			return -ERR_CONFIG;
-		if (r->event.type == YAML_SCALAR_EVENT && !*scalar(r))
+		if (r->ev.event.type == YAML_SCALAR_EVENT && !*scalar(r))
 			continue;
-		if (r->event.type != YAML_MAPPING_START_EVENT)
-			return fail_at(r, r->event.start_mark, ROOT ": must hold keys");
+		if (r->ev.event.type != YAML_MAPPING_START_EVENT)
+			return events_fail_at(&r->ev, events_mark(&r->ev), ROOT ": must hold keys");
 		if (read_mapping(r, "") < 0)
 			return -ERR_CONFIG;
 	}
 }
 
-static int read_stream(struct reader *r)
-{
-	bool document = false;
-
-	for (;;) {
-		if (next_event(r) < 0)
-			return -ERR_CONFIG;
-		switch (r->event.type) {
-		case YAML_STREAM_END_EVENT:
-			return 0;
-		case YAML_DOCUMENT_START_EVENT:
-			if (document)
-				return fail_at(r, r->event.start_mark,
-					       "only one document is expected");
-			document = true;
-			if (read_document(r) < 0)
-				return -ERR_CONFIG;
-			break;
-		default:
-			break;
-		}
-	}
-}
-
 int config_parse(const char *text, size_t len, const char *name, struct config *c, struct err *e)
 {
-	struct err ignored = ERR_INIT;
-	struct reader r = {.name = name, .c = c, .e = e ? e : &ignored};
+	struct reader r = {.c = c};
 	int result;
 
 	_Static_assert(KEYS_MAX >= 48, "room for every key of the table");
-	if (!yaml_parser_initialize(&r.parser))
-		return err_nomem(e);
-	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, len);
-	result = read_stream(&r);
-	if (r.have_event)
-		yaml_event_delete(&r.event);
-	yaml_parser_delete(&r.parser);
+	if (events_open(&r.ev, text, len, name, e) < 0)
+		return -ENOMEM;
+	result = events_document(&r.ev, read_document, &r);
+	events_close(&r.ev);
 	return result;
 }

@@ -317,6 +317,23 @@ static void collection_metrics(struct out *o)
 	}
 }
 
+static void pinning_metrics(struct out *o)
+{
+	const struct snapshot *s = o->s;
+
+	scalar(o->t, "kepler_vm_cpu_pinning_enabled", "gauge",
+	       "1 when the configuration says that the vCPUs are pinned (cpu_pinning.enabled)",
+	       s->cpu_pinning_enabled);
+	if (s->identity->n_cpus)
+		scalar(o->t, "kepler_vm_cpu_isolation_ratio", "gauge",
+		       "CPUs that are isolated and online, of the CPUs online",
+		       (double)s->identity->n_isolated / s->identity->n_cpus);
+	if (!isnan(s->pinning_score))
+		scalar(o->t, "kepler_vm_pinning_recommendation_score", "gauge",
+		       "How much speaks for pinning, 0 to 1; above 0.5 it is recommended",
+		       s->pinning_score);
+}
+
 static void agent_metrics(struct out *o)
 {
 	const struct snapshot *s = o->s;
@@ -365,6 +382,7 @@ void prometheus_render(const struct snapshot *s, struct text *t)
 	model_metrics(&o);
 	origin_metrics(&o);
 	collection_metrics(&o);
+	pinning_metrics(&o);
 	agent_metrics(&o);
 }
 

@@ -47,7 +47,9 @@ struct snapshot {
 	double tick_s;
 	bool state_kept; /* joules are in the state directory */
 	bool bundle_expired;
-	double mismatch; /* points by which this machine is not the bundle's */
+	double mismatch;	  /* points by which this machine is not the bundle's */
+	bool cpu_pinning_enabled; /* as configured: the operator says the vCPUs are pinned */
+	double pinning_score;	  /* 0..1; NaN: not computed, or too early to say */
 	uint64_t config_reload_failures, bundle_load_failures;
 };
 

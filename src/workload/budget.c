@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What there is, and what a phase may have of it: see budget.h. */
+#include "workload/budget.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <math.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/statfs.h>
+
+#include "base/parse.h"
+
+#define MIB	     (UINT64_C(1) << 20)
+#define WORKER_LEAST MIB
+
+static bool find_kib(const char *text, const char *key, uint64_t *ret_bytes)
+{
+	const char *at = strstr(text, key);
+
+	if (!at)
+		return false;
+	at += strlen(key);
+	if (!scan_u64(&at, ret_bytes))
+		return false;
+	*ret_bytes *= 1024;
+	return true;
+}
+
+/* What our cgroup may still take; UINT64_MAX where it has no limit. */
+static uint64_t cgroup_left(const struct root *r)
+{
+	char text[64];
+	uint64_t most, used;
+
+	if (root_read_line(r, "/sys/fs/cgroup/memory.max", text, sizeof(text)) <= 0 ||
+	    parse_u64(text, &most) < 0 ||
+	    root_read_line(r, "/sys/fs/cgroup/memory.current", text, sizeof(text)) <= 0 ||
+	    parse_u64(text, &used) < 0)
+		return UINT64_MAX;
+	return most > used ? most - used : 0;
+}
+
+static int read_memory(const struct root *r, struct budget *ret, struct err *e)
+{
+	uint64_t left = cgroup_left(r);
+	char text[8192];
+
+	if (root_read(r, "/proc/meminfo", text, sizeof(text)) <= 0 ||
+	    !find_kib(text, "MemAvailable:", &ret->memory_bytes))
+		return err_set(e, -ENODATA,
+			       "%s/proc/meminfo does not say MemAvailable: no memory phase is safe",
+			       r->prefix);
+	if (left < ret->memory_bytes)
+		ret->memory_bytes = left;
+	/* "32768K" */
+	if (root_read_line(r, "/sys/devices/system/cpu/cpu0/cache/index3/size", text,
+			   sizeof(text)) <= 0 ||
+	    parse_size(text, &ret->cache_bytes) < 0)
+		ret->cache_bytes = 0;
+	return 0;
+}
+
+static int read_disk(const char *directory, struct budget *ret, struct err *e)
+{
+	struct statfs s;
+
+	if (statfs(directory, &s) < 0)
+		return err_errno(e, "--dir %s", directory);
+	ret->disk_bytes = (uint64_t)s.f_bavail * (uint64_t)s.f_bsize;
+	ret->disk_total_bytes = (uint64_t)s.f_blocks * (uint64_t)s.f_bsize;
+	ret->disk_in_memory = s.f_type == TMPFS_MAGIC || s.f_type == RAMFS_MAGIC;
+	return 0;
+}
+
+int budget_read(const struct root *r, const char *directory, struct budget *ret, struct err *e)
+{
+	struct budget have = {.cpus = 1};
+	cpu_set_t allowed;
+	int result = read_memory(r, &have, e);
+
+	if (result == 0 && directory)
+		result = read_disk(directory, &have, e);
+	if (result < 0)
+		return result;
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+		have.cpus = (unsigned)CPU_COUNT(&allowed);
+	*ret = have;
+	return 0;
+}
+
+unsigned load_workers(const struct load *l, const struct budget *have)
+{
+	return l->workers ? l->workers : have->cpus;
+}
+
+/* All workers together. */
+static double load_bytes(const struct load *l, const struct budget *have)
+{
+	bool disk = l->kind->class == CLASS_DISK;
+
+	if (!strcmp(l->kind->name, "memory-cache"))
+		return (double)have->cache_bytes;
+	if (!l->kind->size_parts)
+		return 0;
+	if (l->size_bytes)
+		return (double)l->size_bytes;
+	return l->size_percent / 100 * (double)(disk ? have->disk_bytes : have->memory_bytes);
+}
+
+uint64_t load_worker_bytes(const struct load *l, const struct budget *have)
+{
+	double bytes;
+
+	if (!l->kind->size_parts)
+		return 0;
+	bytes = load_bytes(l, have) / load_workers(l, have) / l->kind->size_parts;
+	return bytes < (double)WORKER_LEAST ? WORKER_LEAST : (uint64_t)bytes;
+}
+
+static double phase_bytes(const struct phase *p, const struct budget *have, enum load_class class)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < p->n_loads; i++) {
+		if (p->loads[i].kind->class == class)
+			sum += load_bytes(&p->loads[i], have);
+	}
+	return sum;
+}
+
+static int check_memory(const struct phase *p, const struct budget *have, struct err *e)
+{
+	double asked = phase_bytes(p, have, CLASS_MEMORY);
+	double safe = BUDGET_MEMORY_SHARE * (double)have->memory_bytes;
+
+	if (asked <= safe)
+		return 0;
+	return err_set(e, -ENOMEM,
+		       "phase %s asks for %.0f MiB of memory, of %.0f MiB available only %.0f "
+		       "%% are taken so that nothing swaps: lower its size to %.0f MiB (or its "
+		       "sizes to %.0f%% together), or free memory",
+		       p->name, asked / (double)MIB, (double)(have->memory_bytes / MIB),
+		       100 * BUDGET_MEMORY_SHARE, floor(safe / (double)MIB),
+		       100 * BUDGET_MEMORY_SHARE);
+}
+
+static int check_disk(const struct phase *p, const struct budget *have, struct err *e)
+{
+	double asked = phase_bytes(p, have, CLASS_DISK);
+	double keep = fmax(BUDGET_DISK_KEEP_SHARE * (double)have->disk_total_bytes,
+			   (double)BUDGET_DISK_KEEP_BYTES);
+
+	if (asked <= 0)
+		return 0;
+	if (have->disk_in_memory)
+		return err_set(
+			e, -EINVAL,
+			"phase %s is for a disk, and the directory of its files is in memory "
+			"(tmpfs): give --dir D on a disk",
+			p->name);
+	if (asked + keep <= (double)have->disk_bytes)
+		return 0;
+	return err_set(e, -ENOSPC,
+		       "phase %s asks for %.0f MiB of disk, of %.0f MiB free %.0f MiB stay free: "
+		       "lower its size, free space, or give --dir D on another disk",
+		       p->name, asked / (double)MIB, (double)(have->disk_bytes / MIB),
+		       keep / (double)MIB);
+}
+
+int budget_check(const struct phase *p, const struct budget *have, struct err *e)
+{
+	int r = check_memory(p, have, e);
+
+	return r < 0 ? r : check_disk(p, have, e);
+}
+
+bool plan_has_class(const struct plan *p, enum load_class class)
+{
+	for (size_t i = 0; i < p->n_phases; i++) {
+		for (size_t k = 0; k < p->phases[i].n_loads; k++) {
+			if (p->phases[i].loads[k].kind->class == class)
+				return true;
+		}
+	}
+	return false;
+}
