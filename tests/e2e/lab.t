@@ -17,14 +17,11 @@ jq -r '.zones | to_entries[] | "# \(.key): seen \(.value.seen.wmape) absent \(.v
 others=$(jq .busy_cores_of_others "$figures")
 echo "# others kept $others cores busy"
 
-judged() { # CONDITION NAME: of figures.json
-	n=$((n + 1))
+judged() { # CONDITION TEXT: of figures.json
 	if [ "$(jq ".busy_cores_of_others > 0.25" "$figures")" = true ]; then
-		echo "ok $n - $2 # skip other processes kept $others cores busy"
-	elif [ "$(jq "$1" "$figures")" = true ]; then
-		echo "ok $n - $2"
+		skip "$2" "other processes kept $others cores busy"
 	else
-		echo "not ok $n - $2"
+		is "$(jq "$1" "$figures")" true "$2"
 	fi
 }
 
