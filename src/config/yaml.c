@@ -64,7 +64,7 @@ static const char *path_of(const char *word)
 
 static int unknown_key(struct reader *r, yaml_mark_t mark, const char *section, const char *word)
 {
-	const char *names[KEYS_MAX], *near;
+	const char *names[KEYS_MAX] = {NULL}, *near;
 	size_t n = 0, prefix = strlen(section);
 
 	/* The keys of this section come first; one of another is told with its path. */
