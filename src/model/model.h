@@ -227,6 +227,7 @@ struct interval {
 struct used_input {
 	uint16_t input;
 	double low, high; /* 0.5 % and 99.5 % quantile in training */
+	bool extensive;	  /* grows with the machine; matters where a model is sized */
 };
 
 struct model {
@@ -242,6 +243,13 @@ struct model {
 		struct mlp mlp;
 	};
 	struct interval interval;
+	/*
+	 * A sized model is of a machine with size_vcpus vCPUs: what grows with the machine is
+	 * scaled to it before, and watts (all of them, below too) are scaled back after. 0: of
+	 * machines as they are.
+	 */
+	double size_vcpus;
+	uint16_t size_input; /* where the number of vCPUs is; among those used */
 	/* As on another machine (train/adapt.h): watts = offset_w + gain x the family's. */
 	double gain, offset_w; /* gain >= 0; 1 and 0 as trained */
 	double max_w;	       /* estimates are clamped to [0, max_w] */
@@ -304,7 +312,14 @@ void model_set_free(struct model_set *s);
 int model_set_check(const struct model_set *s, struct err *e);
 
 /*
- * Watts for inputs x[], which must all be finite where the model uses them;
+ * x[] as the model wants it: itself, or, of a sized model, the used inputs in at[] as a machine of
+ * size_vcpus would have them. *ret_size is what watts are to be multiplied by.
+ */
+const double *model_resize(const struct model *m, const double *x, double at[INPUT_MAX],
+			   double *ret_size);
+
+/*
+ * Watts for inputs x[] (from model_resize), which must all be finite where the model uses them;
  * clamped to [0, max_w]. *ret_z is a blend's z, else 0. Allocates nothing.
  */
 double model_watts(const struct model *m, const double *x, double *ret_z);

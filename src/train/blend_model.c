@@ -16,7 +16,8 @@ static void use_input(struct model *m, const struct design *d, uint16_t j)
 			return;
 	}
 	m->used[m->n_used++] = (struct used_input){j, design_quantile(d, j, RANGE_TAIL),
-						   design_quantile(d, j, 1 - RANGE_TAIL)};
+						   design_quantile(d, j, 1 - RANGE_TAIL),
+						   feature_is_extensive(d->inputs[j].feature)};
 }
 
 static void use_terms(struct model *m, const struct design *d, const struct physics *p)
@@ -100,6 +101,11 @@ int blend_to_model(const struct pool *p, const size_t *rows, size_t n, struct bl
 			use_input(m, d, b->columns[j].b);
 	}
 	use_terms(m, d, &b->physics);
+	if (p->size_vcpus > 0) {
+		m->size_vcpus = p->size_vcpus;
+		m->size_input = (uint16_t)design_find(d, FEATURE_VCPUS, INPUT_NOW, 0);
+		use_input(m, d, m->size_input);
+	}
 	for (size_t i = 0; i < n; i++)
 		y_max = fmax(y_max, p->y[rows[i]]);
 	m->family = FAMILY_BLEND;

@@ -141,6 +141,10 @@ static void write_models(struct text *t, const struct model_set *s, enum zone z)
 		text_add(t, ",");
 		if (m->family == FAMILY_BLEND)
 			write_blend(t, &m->blend);
+		if (m->size_vcpus > 0) {
+			number(t, "per_vcpu_times", m->size_vcpus);
+			text_add(t, ",");
+		}
 		text_add(t, "\"features\":[");
 		for (size_t k = 0; k < m->n_used; k++) {
 			const struct input *in = &s->inputs[m->used[k].input];
