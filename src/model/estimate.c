@@ -78,8 +78,8 @@ static void estimate_zone(const struct zone_models *models, const double *x,
 	z->active_w = size * watts - z->idle_w;
 	z->distance = model_distance(m, x, far);
 	zone_estimate_bound(z,
-			    size * half_width(&m->interval, watts, far) * model_spread(m, x) *
-				    o->widen * (1 + z->distance),
+			    size * half_width(&m->interval, watts, far) *
+				    model_spread(m, x, far, watts) * o->widen * (1 + z->distance),
 			    size * m->interval.scale_w, o->mismatch);
 }
 

@@ -206,13 +206,13 @@ double model_watts(const struct model *m, const double *x, double *ret_z)
 	return w > 0 ? fmin(w, m->max_w) : 0;
 }
 
-double model_spread(const struct model *m, const double *x)
+double model_spread(const struct model *m, const double *x, double z, double watts)
 {
-	double columns[BLEND_COLUMNS_MAX];
+	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
 
 	if (m->family != FAMILY_BLEND || !m->blend.spread.n)
 		return 1;
-	blend_columns(&m->blend, x, columns);
+	blend_spread_columns(&m->blend, x, z, watts, columns);
 	return trees_spread(&m->blend.spread, columns);
 }
 

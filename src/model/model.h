@@ -161,7 +161,11 @@ struct blend {
 	struct points reference;  /* training rows, thinned */
 	double median;		  /* > 0, distance between them */
 	struct trees boosted, forest, gbdt;
-	struct trees spread; /* of log misses: the interval's local scale; none: 1 everywhere */
+	/*
+	 * Of log misses: the interval's local scale; none: 1 everywhere. Behind the columns it
+	 * may see z and what the model says, in watts.
+	 */
+	struct trees spread;
 	double share[EXPERT_COUNT];  /* >= 0 */
 	double z_near, z_far;	     /* z_near < z_far */
 	double z_edge;		     /* beyond it a row is out of distribution */
@@ -170,6 +174,7 @@ struct blend {
 };
 
 #define BLEND_COLUMNS_MAX 256
+#define SPREAD_MORE	  2 /* columns of `spread` behind the blend's: z, watts */
 
 /*
  * A blend of one expert that is trusted everywhere goes by that expert's name: forest F, gbdt G,
@@ -342,8 +347,12 @@ double trees_value(const struct trees *t, const double *columns);
 /* exp of the trees' value, held within reason; 1 without trees. */
 double trees_spread(const struct trees *t, const double *columns);
 
-/* The interval's local scale at x[]; 1 for every family but a blend with a spread. */
-double model_spread(const struct model *m, const double *x);
+/* What trees_spread sees: columns[n_columns + SPREAD_MORE], the blend's first. */
+void blend_spread_columns(const struct blend *b, const double *x, double z, double watts,
+			  double *ret_columns);
+
+/* The interval's local scale at x[], z and watts; 1 for every family but a blend with a spread. */
+double model_spread(const struct model *m, const double *x, double z, double watts);
 double kernel_matern(double distance, double length);
 
 /* What model_set_check asks of a blend; `is_used` says which inputs are known to be present. */

@@ -61,9 +61,9 @@ static void move_points(struct points *p, const uint16_t *at)
 /* Keep only columns that an expert looks at: every other input would be needed for nothing. */
 static void drop_columns(struct blend *b)
 {
-	bool needed[BLEND_COLUMNS_MAX] = {false};
-	uint16_t at[BLEND_COLUMNS_MAX] = {0};
-	size_t kept = 0;
+	bool needed[BLEND_COLUMNS_MAX + SPREAD_MORE] = {false};
+	uint16_t at[BLEND_COLUMNS_MAX + SPREAD_MORE] = {0};
+	size_t kept = 0, before = b->n_columns;
 
 	mark_trees(&b->boosted, needed);
 	mark_trees(&b->forest, needed);
@@ -77,6 +77,8 @@ static void drop_columns(struct blend *b)
 			b->columns[kept++] = b->columns[j];
 	}
 	b->n_columns = kept;
+	for (size_t k = 0; k < SPREAD_MORE; k++)
+		at[before + k] = (uint16_t)(kept + k);
 	move_trees(&b->boosted, at);
 	move_trees(&b->forest, at);
 	move_trees(&b->gbdt, at);
