@@ -29,6 +29,11 @@ static int find(const char *const *names, int n, const char *name)
 	return -1;
 }
 
+bool model_set_derives(const struct model_set *s, enum zone z)
+{
+	return z < ZONE_RAPL_COUNT && !s->zones[z].n && s->zones[ZONE_PACKAGE].n;
+}
+
 const char *scope_name(enum scope s)
 {
 	return scope_names[s];

@@ -290,6 +290,9 @@ struct model_set {
 	char *card; /* JSON text for people and tools; may be NULL */
 };
 
+/* Whether a RAPL zone without a model of its own follows from the set's package (prior.h). */
+bool model_set_derives(const struct model_set *s, enum zone z);
+
 const char *scope_name(enum scope s);
 int scope_find(const char *name);
 const char *family_name(enum family f);

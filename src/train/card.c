@@ -160,6 +160,22 @@ static void write_models(struct text *t, const struct model_set *s, enum zone z)
 	text_add(t, "]");
 }
 
+/* Zones without a label, and what they follow from. */
+static void write_derived(struct text *t, const struct model_set *s)
+{
+	bool first = true;
+
+	text_add(t, "\"derived\":{");
+	zone_foreach (z) {
+		if (!model_set_derives(s, z))
+			continue;
+		text_printf(t, "%s\"%s\":\"%s\"", first ? "" : ",", zone_name(z),
+			    z == ZONE_UNCORE ? "package_minus_core" : "prior_share_of_package");
+		first = false;
+	}
+	text_add(t, "}");
+}
+
 int card_write(const struct card *card, const struct model_set *s, const struct design *d,
 	       char **ret, struct err *e)
 {
@@ -196,7 +212,9 @@ int card_write(const struct card *card, const struct model_set *s, const struct 
 		text_add(&t, "}");
 		first = false;
 	}
-	text_add(&t, "}}");
+	text_add(&t, "},");
+	write_derived(&t, s);
+	text_add(&t, "}");
 	if (t.failed) {
 		text_release(&t);
 		return err_nomem(e);
