@@ -90,7 +90,7 @@ static void pools_release(struct tier_pools *p)
 static int pools_init(const struct zone_blends *b, enum zone z, enum tier tier,
 		      struct tier_pools *ret, struct err *e)
 {
-	struct tier_pools p = {NULL};
+	struct tier_pools p = {.plain = NULL};
 	const double *y = b->d->table->y_w[z];
 	int r = pool_new(b->d, y, tier, &p.plain, e);
 
