@@ -104,10 +104,10 @@ static void list_add(struct string_list *list, char **argv, int at, const struct
 		list->items = argv + at;
 	for (int i = at; i > (int)(list->items - argv) + (int)list->n; i--)
 		argv[i] = argv[i - 1];
-	for (size_t i = 0; i < all->n && at >= (int)(list->items - argv) + (int)list->n; i++) {
+	for (size_t i = 0; i < all->n; i++) {
 		struct string_list *l = all->items[i];
 
-		if (l->n && l->items > list->items && l->items <= argv + at)
+		if (l->n && l->items >= list->items + list->n && l->items < argv + at)
 			l->items++;
 	}
 	list->items[list->n++] = word;
