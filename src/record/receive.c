@@ -109,7 +109,8 @@ static void end(struct receiver *r, struct receive_conn *c, const struct err *e)
 		c->vm->ended += !over;
 	else if (c->kind != CHANNEL_VIRTIO)
 		r->refused++;
-	drop(r, c, over ? NULL : e->msg);
+	/* paths of this host are not the guest's to know */
+	drop(r, c, over ? NULL : r->store.broken.code ? "the host cannot write any more" : e->msg);
 }
 
 static void watch(struct receiver *r, struct receive_conn *c, int how)
@@ -154,13 +155,16 @@ static int who(void *user, struct receive_conn *c, const char *token, struct err
 {
 	struct receiver *r = user;
 	struct token_table table;
+	struct err why = ERR_INIT;
 	const char *name;
 	struct receive_vm *vm;
 
 	if (c->vm) /* its socket, or its token before, says who it is */
 		return admit(r, c, c->vm);
-	if (token_table_read(r->o.tokens, &table, e) < 0)
-		return e->code;
+	if (token_table_read(r->o.tokens, &table, &why) < 0) {
+		host_say(r->talk, "%s", why.msg);
+		return err_set(e, -EACCES, "its token cannot be looked up");
+	}
 	name = token_table_find(&table, token);
 	vm = name ? receive_store_vm(&r->store, name) : NULL;
 	r->store.expected = table.n_vms + r->n_links;
