@@ -62,6 +62,9 @@ start() { # [options]: a receiver; $host
 stop() { kill "${2:--TERM}" "$1"; wait "$1" 2>/dev/null; }
 push=(--push "$to" --push-ca ca.pem --interval 100ms)
 
+refused 2 "'pigeon' is not tcp://" "two lists in turns keep their words" \
+	"$vmwatts" record host --vm a --receive pigeon --vm b --receive tcp://:0 --vm c --out x.vmt
+
 # the way it should be
 start --out a.vmt --json
 guest "${push[@]}" --push-token-file web.token --vm liar --duration 1s --json >guest.json 2>guest.said
@@ -83,6 +86,7 @@ stop "$host"
 is "$(jq -c '[.pushed[] | [.vm, .rows, .faults]]' host.json)" '[["web",11,0],["db",4,0]]' "strangers did no harm; the summary"
 ok "$(jq '.refused >= 5 | not' host.json | sed 's/true/1/;s/false/0/')" "and counts them"
 is "$(trace a.vmt --streams | cut -d' ' -f1 | tr '\n' ' ')" "web db " "the token decides the name, not the guest"
+is "$(rows a.vmt db)" 4 "the host's has four rows of it"
 is "$(times both.vmt "$(hostname)")" "$(times a.vmt db)" "both traces have the same rows"
 
 # the receiver dies and comes back; the guest goes on
@@ -97,6 +101,7 @@ start --out b.vmt
 wait "$guest"
 is "$(jq -c '[.push.dropped, .push.undelivered, .push.starts]' guest.json)" "[0,0,2]" "the queue bridges a receiver that was killed"
 stop "$host"
+ok "$(($(rows b.vmt web) < 50))" "five seconds of rows are there"
 is "$(times b.vmt web)" "$(times own.vmt web)" "nothing is lost, nothing is there twice"
 is "$(trace b.vmt --streams | wc -l)" 1 "the stream is gone on with"
 
