@@ -326,7 +326,7 @@ static void handle(struct receiver *r, uint32_t tag)
 		accept_one(r, &r->listeners[tag - TAG_LISTENER]);
 	else if (tag == TAG_TIMER)
 		tick(r);
-	else if (r->conns[tag])
+	else if (tag < CONNS_MAX && r->conns[tag])
 		serve(r, r->conns[tag]);
 }
 

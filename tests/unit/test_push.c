@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "record/push_queue.h"
 #include "record/receive.h"
-#include "record/receive_parse.h"
+#include "record/receive_conn.h"
 #include "record/token.h"
 
 static const char *const columns[] = {"a", "b"};
@@ -410,6 +410,78 @@ static void a_trace_that_cannot_be_written_is_the_recordings_error(void **state)
 	close_world(&w);
 }
 
+static int knows_a(void *user, struct receive_conn *c, const char *token, struct err *e)
+{
+	c->vm = user;
+	return *token == 'a' ? 0 : err_set(e, -EACCES, "not known");
+}
+
+/* A connection over a pair of sockets; the other end into *ret_guest. */
+static struct receive_conn *pair(struct receive_store *s, struct receive_vm *vm, int *ret_guest)
+{
+	struct channel *channel;
+	struct receive_conn *c;
+	struct err e = ERR_INIT;
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+			 0);
+	assert_int_equal(channel_new(fds[0], NULL, NULL, &channel, &e), 0);
+	c = receive_conn_new(CHANNEL_VSOCK, channel, s, 0);
+	assert_non_null(c);
+	c->who = knows_a;
+	c->user = vm;
+	*ret_guest = fds[1];
+	return c;
+}
+
+static void a_stranger_that_is_slow_or_not_known_has_to_go(void **state)
+{
+	struct receive_store s = {.limits = receive_limits_default};
+	struct receive_vm *vm = receive_store_vm(&s, "a");
+	struct err e = ERR_INIT;
+	struct receive_conn *c;
+	int guest;
+
+	(void)state;
+	c = pair(&s, vm, &guest);
+	assert_int_equal(send(guest, "VMWPUSH1", 8, 0), 8);
+	assert_int_equal(receive_conn_serve(c, 1000000000, &e), 0);
+	assert_int_equal(receive_conn_check(c, 9000000000, 10, 100, &e), 0);
+	assert_int_equal(receive_conn_check(c, 11000000000, 10, 100, &e), -ETIMEDOUT);
+	assert_int_equal(send(guest, " b 1\n", 5, 0), 5);
+	assert_int_equal(receive_conn_serve(c, 2000000000, &e), -EACCES);
+	assert_false(c->started);
+	receive_conn_free(c, e.msg);
+	close(guest);
+	receive_store_release(&s);
+}
+
+static void a_guest_that_is_silent_for_too_long_or_within_a_frame_has_to_go(void **state)
+{
+	struct receive_store s = {.limits = receive_limits_default};
+	struct receive_vm *vm = receive_store_vm(&s, "a");
+	struct err e = ERR_INIT;
+	struct receive_conn *c;
+	int guest;
+
+	(void)state;
+	c = pair(&s, vm, &guest);
+	assert_int_equal(send(guest, "VMWPUSH1 a 1\n", 13, 0), 13);
+	assert_int_equal(receive_conn_serve(c, 1000000000, &e), 0);
+	assert_true(c->started);
+	assert_int_equal(receive_conn_check(c, 90000000000, 10, 100, &e), 0);
+	assert_int_equal(receive_conn_check(c, 102000000000, 10, 100, &e), -ETIMEDOUT);
+	assert_int_equal(send(guest, "\20\0\0\0\2", 5, 0), 5);
+	assert_int_equal(receive_conn_serve(c, 2000000000, &e), 0);
+	assert_int_equal(receive_conn_check(c, 31000000000, 10, 100, &e), 0);
+	assert_int_equal(receive_conn_check(c, 33000000000, 10, 100, &e), -ETIMEDOUT);
+	close(guest);
+	assert_int_equal(receive_conn_serve(c, 3000000000, &e), -EPIPE);
+	receive_conn_free(c, NULL);
+	receive_store_release(&s);
+}
+
 /* ---- names and tokens ---- */
 
 static void addresses_are_read_or_refused(void **state)
@@ -507,6 +579,8 @@ int main(void)
 		cmocka_unit_test(ends_a_connection_over_its_rate_of_rows_or_bytes),
 		cmocka_unit_test(ends_a_connection_over_its_part_of_the_disk_and_of_the_streams),
 		cmocka_unit_test(a_trace_that_cannot_be_written_is_the_recordings_error),
+		cmocka_unit_test(a_stranger_that_is_slow_or_not_known_has_to_go),
+		cmocka_unit_test(a_guest_that_is_silent_for_too_long_or_within_a_frame_has_to_go),
 		cmocka_unit_test(addresses_are_read_or_refused),
 		cmocka_unit_test(tokens_are_known_by_their_hash),
 		cmocka_unit_test(files_of_tokens_that_others_may_use_are_refused),
