@@ -32,6 +32,7 @@ enum section {
 	SECTION_INPUTS = 2,
 	SECTION_ZONE = 3,
 	SECTION_CARD = 4,
+	SECTION_SIZES = 5,
 };
 
 /* ---- write ---- */
@@ -141,6 +142,37 @@ static void write_zone(struct byte_writer *w, enum zone z, const struct zone_mod
 		write_model(w, &models->models[i]);
 }
 
+static size_t count_sized(const struct model_set *s)
+{
+	size_t n = 0;
+
+	zone_foreach (z) {
+		for (size_t i = 0; i < s->zones[z].n; i++)
+			n += s->zones[z].models[i].size_vcpus > 0;
+	}
+	return n;
+}
+
+/* A section of its own, so that sets without a sized model are as they always were. */
+static void write_sizes(struct byte_writer *w, const struct model_set *s)
+{
+	put_u16(w, (uint16_t)count_sized(s));
+	zone_foreach (z) {
+		for (size_t i = 0; i < s->zones[z].n; i++) {
+			const struct model *m = &s->zones[z].models[i];
+
+			if (!(m->size_vcpus > 0))
+				continue;
+			put_text(w, zone_name(z));
+			put_u16(w, (uint16_t)i);
+			put_f64(w, m->size_vcpus);
+			put_u16(w, m->size_input);
+			for (size_t k = 0; k < m->n_used; k++)
+				put_u8(w, m->used[k].extensive);
+		}
+	}
+}
+
 struct part {
 	uint32_t type, flags;
 	size_t begin, len;
@@ -157,7 +189,7 @@ static void end_part(struct part *parts, size_t *n, const struct byte_writer *bo
 int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e)
 {
 	struct byte_writer body = {0};
-	struct part parts[3 + ZONE_COUNT];
+	struct part parts[4 + ZONE_COUNT];
 	size_t n = 0, header;
 
 	if (model_set_check(s, e) < 0)
@@ -171,6 +203,10 @@ int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e
 			continue;
 		write_zone(&body, z, &s->zones[z]);
 		end_part(parts, &n, &body, SECTION_ZONE, REQUIRED);
+	}
+	if (count_sized(s)) {
+		write_sizes(&body, s);
+		end_part(parts, &n, &body, SECTION_SIZES, REQUIRED);
 	}
 	if (s->card) {
 		put_bytes(&body, s->card, strnlen(s->card, CARD_MAX));
@@ -361,6 +397,38 @@ static void read_zone(struct byte_reader *r, struct model_set *s)
 		read_model(r, &models->models[models->n]);
 }
 
+/* Behind the zones. A model that is named twice, or that is not there, is refused. */
+static void read_sizes(struct byte_reader *r, struct model_set *s)
+{
+	size_t n = get_u16(r);
+
+	for (size_t k = 0; k < n && !r->failed; k++) {
+		struct model *m;
+		char name[16];
+		size_t i;
+		int z;
+
+		get_text(r, name, sizeof(name));
+		z = zone_find(name);
+		i = get_u16(r);
+		if (r->failed || z < 0 || i >= s->zones[z].n ||
+		    s->zones[z].models[i].size_vcpus > 0) {
+			r->failed = true;
+			return;
+		}
+		m = &s->zones[z].models[i];
+		m->size_vcpus = get_f64(r);
+		m->size_input = get_u16(r);
+		r->failed |= !(m->size_vcpus > 0);
+		for (size_t j = 0; j < m->n_used && !r->failed; j++) {
+			uint8_t extensive = get_u8(r);
+
+			m->used[j].extensive = extensive;
+			r->failed |= extensive > 1;
+		}
+	}
+}
+
 static void read_card(struct byte_reader *r, struct model_set *s)
 {
 	size_t n = bytes_left(r);
@@ -394,6 +462,9 @@ static int read_section(uint32_t type, uint32_t flags, struct byte_reader *r, st
 		break;
 	case SECTION_CARD:
 		read_card(r, s);
+		break;
+	case SECTION_SIZES:
+		read_sizes(r, s);
 		break;
 	default:
 		if (flags & REQUIRED)

@@ -204,6 +204,12 @@ static void inspect_text(const struct model_set *s, const char *key)
 		for (size_t i = 0; i < s->zones[z].n; i++)
 			inspect_model(z, &s->zones[z].models[i]);
 	}
+	zone_foreach (z) {
+		if (model_set_derives(s, z))
+			printf("  %-9s derived: %s\n", zone_name(z),
+			       z == ZONE_UNCORE ? "package minus core"
+						: "the prior's share of package");
+	}
 	printf("\n  Figures are for rows left out of training. --json prints the whole card.\n");
 }
 

@@ -342,7 +342,9 @@ int cmd_train(int argc, char **argv)
 		{"family", "F", OPTION_STRING, &a.family,
 		 "auto (a blend of experts), linear, physics, forest, gbdt, hybrid or mlp (auto)"},
 		{"search", "S", OPTION_STRING, &a.search,
-		 "hyper-parameters of boosted trees or the network: none, grid or bayes (none)"},
+		 "hyper-parameters: none, grid or bayes (none); of boosted trees (auto, blend, "
+		 "gbdt) or "
+		 "the network (mlp), other families have none to search"},
 		{"trials", "N", OPTION_INT, &a.trials, "of the search, per zone (20)"},
 		{"budget", "TIME", OPTION_STRING, &a.budget,
 		 "time for the search; the same command takes it up again from FILE.vmw.trials"},

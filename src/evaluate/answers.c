@@ -45,6 +45,8 @@ static void keep(struct answers *a, size_t i, const struct table *t, const struc
 			continue;
 		if (zone->provenance == PROVENANCE_PRIOR)
 			a->prior[z]++;
+		else if (zone->provenance == PROVENANCE_DERIVED)
+			a->derived[z]++;
 		else
 			a->trained[z]++;
 	}

@@ -16,7 +16,8 @@
 
 struct answers {
 	double *watts[ZONE_COUNT], *low[ZONE_COUNT], *high[ZONE_COUNT];
-	size_t trained[ZONE_COUNT], prior[ZONE_COUNT]; /* rows with a label, by what answered */
+	size_t trained[ZONE_COUNT], derived[ZONE_COUNT],
+		prior[ZONE_COUNT]; /* rows with a label, by what answered */
 };
 
 struct evaluate_options {

@@ -129,8 +129,8 @@ void report_json(const struct report *r, struct text *out)
 			continue;
 		text_printf(out, "%s\"%s\":{", first ? "" : ",", zone_name(z));
 		add_metrics(&zone->all, out);
-		text_printf(out, ",\"answered_by\":{\"trained\":%zu,\"prior\":%zu}",
-			    r->answers.trained[z], r->answers.prior[z]);
+		text_printf(out, ",\"answered_by\":{\"trained\":%zu,\"derived\":%zu,\"prior\":%zu}",
+			    r->answers.trained[z], r->answers.derived[z], r->answers.prior[z]);
 		add_windows(zone, out);
 		add_comparison(zone, out);
 		add_runs(r, zone, out);
@@ -161,8 +161,10 @@ void report_people(const struct report *r, struct text *out)
 			    "%-26s %7s %7s %7s %8s %8s %7s %8s %7s %7s %8s\n",
 			    zone_name(z), "rows", "wMAPE", "MAPE", "MAE", "RMSE", "R2", "bias",
 			    "energy", "inside", "width",
-			    r->answers.trained[z] ? "" : "  (by the prior)", "", "%", "%", "W", "W",
-			    "", "W", "err %", "90 %", "W");
+			    r->answers.trained[z]   ? ""
+			    : r->answers.derived[z] ? "  (derived)"
+						    : "  (by the prior)",
+			    "", "%", "%", "W", "W", "", "W", "err %", "90 %", "W");
 		add_line("all", &zone->all, out);
 		for (size_t k = 0; r->table->n_runs > 1 && k < r->table->n_runs; k++) {
 			if (zone->by_run[k].rows)

@@ -33,6 +33,17 @@ const struct feature_info *feature_info(enum feature f)
 	return &catalogue[f];
 }
 
+bool feature_is_extensive(enum feature f)
+{
+	static const char *const units[] = {"vCPUs", "1/s", "B/s", "KiB/s", "pages/s"};
+
+	for (size_t i = 0; i < array_size(units); i++) {
+		if (!strcmp(catalogue[f].unit, units[i]))
+			return true;
+	}
+	return false;
+}
+
 int feature_find(const char *name)
 {
 	feature_foreach (f) {

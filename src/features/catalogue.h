@@ -2,6 +2,8 @@
 #ifndef FEATURES_CATALOGUE_H
 #define FEATURES_CATALOGUE_H
 
+#include <stdbool.h>
+
 /*
  * The catalogue: every counter-derived number that a model may see, under the
  * column name and unit of docs/formats/recordings.md. Online samples and
@@ -127,6 +129,9 @@ struct feature_info {
 	for (enum feature f = (enum feature)0; f < FEATURE_COUNT; f = (enum feature)(f + 1))
 
 const struct feature_info *feature_info(enum feature f);
+
+/* Whether it grows with the machine: twice the vCPUs under the same load have twice of it. */
+bool feature_is_extensive(enum feature f);
 
 /* The feature of that column name, or -1. */
 int feature_find(const char *name);

@@ -28,6 +28,14 @@ void blend_columns(const struct blend *b, const double *x, double *ret_columns)
 	}
 }
 
+void blend_spread_columns(const struct blend *b, const double *x, double z, double watts,
+			  double *ret_columns)
+{
+	blend_columns(b, x, ret_columns);
+	ret_columns[b->n_columns] = z;
+	ret_columns[b->n_columns + 1] = watts;
+}
+
 /* ---- trees ---- */
 
 double trees_value(const struct trees *t, const double *columns)
@@ -287,7 +295,8 @@ bool blend_check(const struct blend *b, const struct model *m)
 	       check_points(&b->reference, b->n_columns) && b->reference.n >= NEAREST &&
 	       finite_in(b->length, 1e-9, 1e9) && finite_in(b->median, 1e-9, 1e9) &&
 	       check_trees(&b->boosted, b->n_columns) && check_trees(&b->forest, b->n_columns) &&
-	       check_trees(&b->gbdt, b->n_columns) && check_trees(&b->spread, b->n_columns) &&
+	       check_trees(&b->gbdt, b->n_columns) &&
+	       check_trees(&b->spread, b->n_columns + SPREAD_MORE) &&
 	       finite_in(b->z_near, -1e3, 1e3) && finite_in(b->z_far, -1e3, 1e3) &&
 	       b->z_near < b->z_far && finite_in(b->z_edge, -1e3, 1e3) &&
 	       finite_in(b->trust, 0, 1) && finite_in(b->physics_share, 0, 1) &&

@@ -57,7 +57,7 @@ static void estimate_zone(const struct zone_models *models, const double *x,
 			  const struct estimate_options *o, struct zone_estimate *z)
 {
 	const struct model *m = NULL;
-	double watts, far;
+	double at[INPUT_MAX], watts, far, size;
 
 	*z = (struct zone_estimate){.definition = models->definition,
 				    .fallback = models->n ? FALLBACK_MISSING_FEATURES
@@ -68,18 +68,19 @@ static void estimate_zone(const struct zone_models *models, const double *x,
 	}
 	if (!m)
 		return;
+	x = model_resize(m, x, at, &size);
 	watts = model_watts(m, x, &far);
 	z->valid = true;
 	z->fallback = FALLBACK_NONE;
 	z->provenance = PROVENANCE_TRAINED;
 	z->model = m;
-	z->idle_w = fmin(m->idle_w, watts);
-	z->active_w = watts - z->idle_w;
+	z->idle_w = size * fmin(m->idle_w, watts);
+	z->active_w = size * watts - z->idle_w;
 	z->distance = model_distance(m, x, far);
 	zone_estimate_bound(z,
-			    half_width(&m->interval, watts, far) * model_spread(m, x) * o->widen *
-				    (1 + z->distance),
-			    m->interval.scale_w, o->mismatch);
+			    size * half_width(&m->interval, watts, far) *
+				    model_spread(m, x, far, watts) * o->widen * (1 + z->distance),
+			    size * m->interval.scale_w, o->mismatch);
 }
 
 /* Move the watts of `z` by `delta_w`, active first, and keep them inside low..high. */

@@ -14,6 +14,9 @@
 #define NUMBER_LIMIT 1e30 /* no watt, counter rate or time is larger */
 #define WATTS_LIMIT  1e6
 
+#define SIZE_VCPUS_MAX 65536.0
+#define SIZE_LEAST     1e-4 /* of the machine a sized model is of */
+
 static const char *const scope_names[SCOPE_COUNT] = {"vm_active", "node_total", "platform"};
 static const char *const family_names[FAMILY_COUNT] = {"linear", "physics", "blend", "mlp"};
 
@@ -24,6 +27,11 @@ static int find(const char *const *names, int n, const char *name)
 			return i;
 	}
 	return -1;
+}
+
+bool model_set_derives(const struct model_set *s, enum zone z)
+{
+	return z < ZONE_RAPL_COUNT && !s->zones[z].n && s->zones[ZONE_PACKAGE].n;
 }
 
 const char *scope_name(enum scope s)
@@ -160,6 +168,23 @@ double physics_watts(const struct physics *p, const double *x)
 	return fmax(w, p->floor_w);
 }
 
+const double *model_resize(const struct model *m, const double *x, double at[INPUT_MAX],
+			   double *ret_size)
+{
+	*ret_size = 1;
+	if (!(m->size_vcpus > 0))
+		return x;
+	*ret_size =
+		fmin(fmax(x[m->size_input] / m->size_vcpus, SIZE_LEAST), WATTS_LIMIT / m->max_w);
+	for (size_t i = 0; i < m->n_used; i++) {
+		uint16_t j = m->used[i].input;
+
+		at[j] = m->used[i].extensive ? x[j] / *ret_size : x[j];
+	}
+	at[m->size_input] = m->size_vcpus;
+	return at;
+}
+
 double model_watts(const struct model *m, const double *x, double *ret_z)
 {
 	double experts[EXPERT_COUNT], w = 0;
@@ -186,13 +211,13 @@ double model_watts(const struct model *m, const double *x, double *ret_z)
 	return w > 0 ? fmin(w, m->max_w) : 0;
 }
 
-double model_spread(const struct model *m, const double *x)
+double model_spread(const struct model *m, const double *x, double z, double watts)
 {
-	double columns[BLEND_COLUMNS_MAX];
+	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
 
 	if (m->family != FAMILY_BLEND || !m->blend.spread.n)
 		return 1;
-	blend_columns(&m->blend, x, columns);
+	blend_spread_columns(&m->blend, x, z, watts, columns);
 	return trees_spread(&m->blend.spread, columns);
 }
 
@@ -313,6 +338,9 @@ static int check_model(const struct model_set *s, const struct model *m, struct 
 		return err_set(e, -ERR_FORMAT, "inputs out of range");
 	if (!check_family(m))
 		return err_set(e, -ERR_FORMAT, "%s terms out of range", family_name(m->family));
+	if (m->size_vcpus != 0 && (!(m->size_vcpus >= 1 && m->size_vcpus <= SIZE_VCPUS_MAX) ||
+				   !model_uses(m, m->size_input)))
+		return err_set(e, -ERR_FORMAT, "size out of range");
 	if (!check_interval(&m->interval))
 		return err_set(e, -ERR_FORMAT, "interval out of range");
 	if (!(m->max_w > 0 && m->max_w <= WATTS_LIMIT) ||

@@ -161,7 +161,11 @@ struct blend {
 	struct points reference;  /* training rows, thinned */
 	double median;		  /* > 0, distance between them */
 	struct trees boosted, forest, gbdt;
-	struct trees spread; /* of log misses: the interval's local scale; none: 1 everywhere */
+	/*
+	 * Of log misses: the interval's local scale; none: 1 everywhere. Behind the columns it
+	 * may see z and what the model says, in watts.
+	 */
+	struct trees spread;
 	double share[EXPERT_COUNT];  /* >= 0 */
 	double z_near, z_far;	     /* z_near < z_far */
 	double z_edge;		     /* beyond it a row is out of distribution */
@@ -170,6 +174,7 @@ struct blend {
 };
 
 #define BLEND_COLUMNS_MAX 256
+#define SPREAD_MORE	  2 /* columns of `spread` behind the blend's: z, watts */
 
 /*
  * A blend of one expert that is trusted everywhere goes by that expert's name: forest F, gbdt G,
@@ -227,6 +232,7 @@ struct interval {
 struct used_input {
 	uint16_t input;
 	double low, high; /* 0.5 % and 99.5 % quantile in training */
+	bool extensive;	  /* grows with the machine; matters where a model is sized */
 };
 
 struct model {
@@ -242,6 +248,13 @@ struct model {
 		struct mlp mlp;
 	};
 	struct interval interval;
+	/*
+	 * A sized model is of a machine with size_vcpus vCPUs: what grows with the machine is
+	 * scaled to it before, and watts (all of them, below too) are scaled back after. 0: of
+	 * machines as they are.
+	 */
+	double size_vcpus;
+	uint16_t size_input; /* where the number of vCPUs is; among those used */
 	/* As on another machine (train/adapt.h): watts = offset_w + gain x the family's. */
 	double gain, offset_w; /* gain >= 0; 1 and 0 as trained */
 	double max_w;	       /* estimates are clamped to [0, max_w] */
@@ -277,6 +290,9 @@ struct model_set {
 	char *card; /* JSON text for people and tools; may be NULL */
 };
 
+/* Whether a RAPL zone without a model of its own follows from the set's package (prior.h). */
+bool model_set_derives(const struct model_set *s, enum zone z);
+
 const char *scope_name(enum scope s);
 int scope_find(const char *name);
 const char *family_name(enum family f);
@@ -304,7 +320,14 @@ void model_set_free(struct model_set *s);
 int model_set_check(const struct model_set *s, struct err *e);
 
 /*
- * Watts for inputs x[], which must all be finite where the model uses them;
+ * x[] as the model wants it: itself, or, of a sized model, the used inputs in at[] as a machine of
+ * size_vcpus would have them. *ret_size is what watts are to be multiplied by.
+ */
+const double *model_resize(const struct model *m, const double *x, double at[INPUT_MAX],
+			   double *ret_size);
+
+/*
+ * Watts for inputs x[] (from model_resize), which must all be finite where the model uses them;
  * clamped to [0, max_w]. *ret_z is a blend's z, else 0. Allocates nothing.
  */
 double model_watts(const struct model *m, const double *x, double *ret_z);
@@ -327,8 +350,12 @@ double trees_value(const struct trees *t, const double *columns);
 /* exp of the trees' value, held within reason; 1 without trees. */
 double trees_spread(const struct trees *t, const double *columns);
 
-/* The interval's local scale at x[]; 1 for every family but a blend with a spread. */
-double model_spread(const struct model *m, const double *x);
+/* What trees_spread sees: columns[n_columns + SPREAD_MORE], the blend's first. */
+void blend_spread_columns(const struct blend *b, const double *x, double z, double watts,
+			  double *ret_columns);
+
+/* The interval's local scale at x[], z and watts; 1 for every family but a blend with a spread. */
+double model_spread(const struct model *m, const double *x, double z, double watts);
 double kernel_matern(double distance, double length);
 
 /* What model_set_check asks of a blend; `is_used` says which inputs are known to be present. */

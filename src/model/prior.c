@@ -72,7 +72,13 @@ struct load {
 	double vcpus;
 	bool with_idle;
 	enum fallback why;
+	bool derive; /* the package is not the prior's own: its parts are derived from it */
 };
+
+static bool is_known(const struct zone_estimate *z)
+{
+	return z->valid && z->provenance != PROVENANCE_PRIOR;
+}
 
 static void fill(struct zone_estimate *z, const struct load *l, double active_w, double idle_w,
 		 const char *definition)
@@ -83,7 +89,7 @@ static void fill(struct zone_estimate *z, const struct load *l, double active_w,
 	z->active_w = active_w;
 	z->idle_w = idle_w;
 	z->distance = 0;
-	z->provenance = PROVENANCE_PRIOR;
+	z->provenance = l->derive ? PROVENANCE_DERIVED : PROVENANCE_PRIOR;
 	z->definition = definition;
 	z->model = NULL;
 }
@@ -139,7 +145,11 @@ static void fill_dram(const struct load *l, const struct zone_estimate *package,
 		scale_w * prior_shares.dram, 0);
 }
 
-/* What package has beyond core; from nothing to everything that core might not be. */
+/*
+ * What package has beyond core; from nothing to everything that core might not be. The errors of
+ * both count as if they were independent: they are not where core is a share of the package or
+ * both are trained on the same rows, and then the interval is wider than it need be.
+ */
 static void fill_uncore(const struct load *l, const struct zone_estimate *package,
 			const struct zone_estimate *core, double scale_w, struct zone_estimate *z)
 {
@@ -157,7 +167,10 @@ void prior_fill(const struct prior *p, const struct row *r, bool with_idle, enum
 		struct estimate *e)
 {
 	struct zone_estimate *package = &e->zone[ZONE_PACKAGE], *core = &e->zone[ZONE_CORE];
-	struct load l = {.vcpus = r->v[FEATURE_VCPUS], .with_idle = with_idle, .why = why};
+	struct load l = {.vcpus = r->v[FEATURE_VCPUS],
+			 .with_idle = with_idle,
+			 .why = why,
+			 .derive = is_known(package)};
 	double busy = r->v[FEATURE_CPU_BUSY_VCPUS], scale_w;
 
 	if (isnan(busy))

@@ -39,18 +39,31 @@ struct few {
 	size_t n_inputs;
 	size_t n;
 	size_t *row;
-	double *y, *weight;   /* weight 1 / max(y, 20 % of the mean): relative error */
+	double *label_w;      /* as labelled */
+	double *y, *weight;   /* as the model at hand is sized; 1 / max(y, 20 % of the mean) */
 	double *p, *left_out; /* what a model says; what it says without the row */
-	double mean_w;
+	double mean_w;	      /* of y */
 };
 
 static void few_release(struct few *f)
 {
 	free(f->row);
+	free(f->label_w);
 	free(f->y);
 	free(f->weight);
 	free(f->p);
 	free(f->left_out);
+}
+
+/* Errors are relative where there is load. */
+static void weigh(struct few *f)
+{
+	f->mean_w = 0;
+	for (size_t k = 0; k < f->n; k++)
+		f->mean_w += fabs(f->y[k]) / (double)f->n;
+	f->mean_w = fmax(f->mean_w, 1e-6);
+	for (size_t k = 0; k < f->n; k++)
+		f->weight[k] = 1 / fmax(f->y[k], LABEL_SHARE * f->mean_w);
 }
 
 static int few_init(struct few *f, const struct table *t, enum zone z, struct err *e)
@@ -58,22 +71,21 @@ static int few_init(struct few *f, const struct table *t, enum zone z, struct er
 	const double *y = t->y_w[z];
 
 	f->row = calloc(t->n_rows + 1, sizeof(*f->row));
+	f->label_w = calloc(t->n_rows + 1, sizeof(double));
 	f->y = calloc(t->n_rows + 1, sizeof(double));
 	f->weight = calloc(t->n_rows + 1, sizeof(double));
 	f->p = calloc(t->n_rows + 1, sizeof(double));
 	f->left_out = calloc(t->n_rows + 1, sizeof(double));
-	if (!f->row || !f->y || !f->weight || !f->p || !f->left_out)
+	if (!f->row || !f->label_w || !f->y || !f->weight || !f->p || !f->left_out)
 		return err_nomem(e);
 	for (size_t i = 0; y && i < t->n_rows; i++) {
 		if (!isfinite(y[i]))
 			continue;
 		f->row[f->n] = i;
-		f->y[f->n++] = y[i];
-		f->mean_w += fabs(y[i]);
+		f->label_w[f->n] = f->y[f->n] = y[i];
+		f->n++;
 	}
-	f->mean_w = fmax(f->mean_w / fmax((double)f->n, 1), 1e-6);
-	for (size_t k = 0; k < f->n; k++)
-		f->weight[k] = 1 / fmax(f->y[k], LABEL_SHARE * f->mean_w);
+	weigh(f);
 	return 0;
 }
 
@@ -207,9 +219,11 @@ static void set_interval(const struct few *f, struct model *m)
 	m->coverage_90 = NAN;
 }
 
-/* What the model says of the rows; false when it cannot answer one of them. */
+/* What the model says of the rows, in its size; false when it cannot answer one of them. */
 static bool ask(struct few *f, const struct model *m)
 {
+	double at[INPUT_MAX], size;
+
 	for (size_t k = 0; k < f->n; k++) {
 		const double *x = f->x + f->row[k] * f->n_inputs;
 		double z;
@@ -218,8 +232,11 @@ static bool ask(struct few *f, const struct model *m)
 			if (!isfinite(x[m->used[i].input]))
 				return false;
 		}
+		x = model_resize(m, x, at, &size);
 		f->p[k] = model_watts(m, x, &z);
+		f->y[k] = f->label_w[k] / size;
 	}
+	weigh(f);
 	return true;
 }
 
@@ -363,6 +380,8 @@ static int adapt_zone(struct model_set *s, const struct table *t, const double *
 			}
 			first = false;
 		}
+		memcpy(f.y, f.label_w, f.n * sizeof(*f.y));
+		weigh(&f);
 		if (f.n >= ROWS_FOR_LOCAL && !first)
 			r = adapt_local(&f, s, z, seed, ret, e);
 	}

@@ -29,6 +29,7 @@ struct blend_fit {
 	struct model model;  /* without idle_w; owned until taken */
 	double *predicted_w; /* by row: mean of the folds that left it out; NaN where none */
 	double wmape;	     /* over A folds (E with one group) */
+	double relative;     /* there too: mean of misses over max(label, 20 % of the mean) */
 	size_t rows;
 };
 

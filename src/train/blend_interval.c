@@ -22,7 +22,7 @@ static const double band_edges[BANDS] = {0.33, 0.67, 0.90, 1};
 /* Per row: columns, the relative miss, and the scale that others' misses suggest. */
 struct misses {
 	const struct interval_task *t;
-	size_t q;
+	size_t q; /* the blend's columns, z and watts */
 	float *x, *log_miss;
 	double *miss, *spread;
 };
@@ -38,10 +38,10 @@ static void misses_release(struct misses *m)
 static int misses_init(struct misses *m, const struct interval_task *t, const struct blend *b,
 		       struct err *e)
 {
-	double columns[BLEND_COLUMNS_MAX];
+	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
 
 	m->t = t;
-	m->q = b->n_columns;
+	m->q = b->n_columns + SPREAD_MORE;
 	m->x = calloc(t->n * m->q + 1, sizeof(float));
 	m->log_miss = calloc(t->n + 1, sizeof(float));
 	m->miss = calloc(t->n + 1, sizeof(double));
@@ -51,7 +51,7 @@ static int misses_init(struct misses *m, const struct interval_task *t, const st
 	for (size_t i = 0; i < t->n; i++) {
 		const struct left_out *r = &t->rows[i];
 
-		blend_columns(b, t->p->x + r->row * t->p->d->p, columns);
+		blend_spread_columns(b, t->p->x + r->row * t->p->d->p, r->z, r->w, columns);
 		for (size_t j = 0; j < m->q; j++)
 			m->x[i * m->q + j] = (float)columns[j];
 		m->miss[i] = fabs(r->y - r->w) / fmax(r->w, t->scale_w);
@@ -96,7 +96,7 @@ static int fit_spread(const struct misses *m, unsigned part, struct trees *ret, 
 /* The scale of every row, from trees that did not see its group. */
 static int cross_fit(struct misses *m, double *ret_spread, struct err *e)
 {
-	double columns[BLEND_COLUMNS_MAX];
+	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
 
 	for (unsigned part = 0; part < PARTS; part++) {
 		struct trees t = {.n = 0};

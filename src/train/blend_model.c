@@ -16,7 +16,8 @@ static void use_input(struct model *m, const struct design *d, uint16_t j)
 			return;
 	}
 	m->used[m->n_used++] = (struct used_input){j, design_quantile(d, j, RANGE_TAIL),
-						   design_quantile(d, j, 1 - RANGE_TAIL)};
+						   design_quantile(d, j, 1 - RANGE_TAIL),
+						   feature_is_extensive(d->inputs[j].feature)};
 }
 
 static void use_terms(struct model *m, const struct design *d, const struct physics *p)
@@ -60,9 +61,9 @@ static void move_points(struct points *p, const uint16_t *at)
 /* Keep only columns that an expert looks at: every other input would be needed for nothing. */
 static void drop_columns(struct blend *b)
 {
-	bool needed[BLEND_COLUMNS_MAX] = {false};
-	uint16_t at[BLEND_COLUMNS_MAX] = {0};
-	size_t kept = 0;
+	bool needed[BLEND_COLUMNS_MAX + SPREAD_MORE] = {false};
+	uint16_t at[BLEND_COLUMNS_MAX + SPREAD_MORE] = {0};
+	size_t kept = 0, before = b->n_columns;
 
 	mark_trees(&b->boosted, needed);
 	mark_trees(&b->forest, needed);
@@ -76,6 +77,8 @@ static void drop_columns(struct blend *b)
 			b->columns[kept++] = b->columns[j];
 	}
 	b->n_columns = kept;
+	for (size_t k = 0; k < SPREAD_MORE; k++)
+		at[before + k] = (uint16_t)(kept + k);
 	move_trees(&b->boosted, at);
 	move_trees(&b->forest, at);
 	move_trees(&b->gbdt, at);
@@ -100,6 +103,11 @@ int blend_to_model(const struct pool *p, const size_t *rows, size_t n, struct bl
 			use_input(m, d, b->columns[j].b);
 	}
 	use_terms(m, d, &b->physics);
+	if (p->size_vcpus > 0) {
+		m->size_vcpus = p->size_vcpus;
+		m->size_input = (uint16_t)design_find(d, FEATURE_VCPUS, INPUT_NOW, 0);
+		use_input(m, d, m->size_input);
+	}
 	for (size_t i = 0; i < n; i++)
 		y_max = fmax(y_max, p->y[rows[i]]);
 	m->family = FAMILY_BLEND;

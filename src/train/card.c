@@ -141,6 +141,10 @@ static void write_models(struct text *t, const struct model_set *s, enum zone z)
 		text_add(t, ",");
 		if (m->family == FAMILY_BLEND)
 			write_blend(t, &m->blend);
+		if (m->size_vcpus > 0) {
+			number(t, "per_vcpu_times", m->size_vcpus);
+			text_add(t, ",");
+		}
 		text_add(t, "\"features\":[");
 		for (size_t k = 0; k < m->n_used; k++) {
 			const struct input *in = &s->inputs[m->used[k].input];
@@ -154,6 +158,22 @@ static void write_models(struct text *t, const struct model_set *s, enum zone z)
 		text_add(t, "]}");
 	}
 	text_add(t, "]");
+}
+
+/* Zones without a label, and what they follow from. */
+static void write_derived(struct text *t, const struct model_set *s)
+{
+	bool first = true;
+
+	text_add(t, "\"derived\":{");
+	zone_foreach (z) {
+		if (!model_set_derives(s, z))
+			continue;
+		text_printf(t, "%s\"%s\":\"%s\"", first ? "" : ",", zone_name(z),
+			    z == ZONE_UNCORE ? "package_minus_core" : "prior_share_of_package");
+		first = false;
+	}
+	text_add(t, "}");
 }
 
 int card_write(const struct card *card, const struct model_set *s, const struct design *d,
@@ -192,7 +212,9 @@ int card_write(const struct card *card, const struct model_set *s, const struct 
 		text_add(&t, "}");
 		first = false;
 	}
-	text_add(&t, "}}");
+	text_add(&t, "},");
+	write_derived(&t, s);
+	text_add(&t, "}");
 	if (t.failed) {
 		text_release(&t);
 		return err_nomem(e);

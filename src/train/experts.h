@@ -24,6 +24,7 @@ struct pool {
 	double *x; /* d->n x d->p: inputs, the median where one is missing */
 	double *c; /* d->n x n_columns */
 	enum tier tier;
+	double size_vcpus; /* of a sized model (sizes.h); 0: as the machines are */
 };
 
 /* NULL in *ret when the table has no usable column of that tier. */

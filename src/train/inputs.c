@@ -27,6 +27,8 @@ static void model_move(struct model *m, const uint16_t *at)
 {
 	for (size_t k = 0; k < m->n_used; k++)
 		m->used[k].input = at[m->used[k].input];
+	if (m->size_vcpus > 0)
+		m->size_input = at[m->size_input];
 	if (m->family == FAMILY_PHYSICS)
 		move_terms(&m->physics, at);
 	if (m->family == FAMILY_BLEND)

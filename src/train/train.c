@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "train/blend.h"
 #include "train/calibrate.h"
 #include "train/candidate.h"
 #include "train/card.h"
@@ -16,11 +15,11 @@
 #include "train/design.h"
 #include "train/doubts.h"
 #include "train/inputs.h"
+#include "train/zone_blends.h"
 #include "train/zone_search.h"
 
 #define HISTORY_GAIN 0.98   /* history must lower the score by 2 % to be worth its state */
 #define ZONE_ROWS    20	    /* fewer labelled rows are no training set */
-#define BLENDS	     2	    /* per zone, with history and without */
 #define OTHER_BYTES  114688 /* of a bundle: all but its blends, generously */
 
 /* One fitted candidate. */
@@ -123,23 +122,6 @@ static void search_note(void *arg, const char *sentence)
 
 /* ---- one zone ---- */
 
-/* Mean estimate over the 2 % of rows with the least load: what is there when nothing runs. */
-static double idle_watts(const struct design *d, size_t load, const double *predicted_w)
-{
-	double limit = design_quantile(d, load, 0.02), sum = 0;
-	size_t n = 0;
-
-	for (size_t i = 0; i < d->n; i++) {
-		double p = predicted_w[i];
-
-		if (isnan(p) || d->x[i * d->p + load] > limit)
-			continue;
-		sum += p;
-		n++;
-	}
-	return n ? sum / (double)n : 0;
-}
-
 static int finish_model(struct trainer *t, const struct fit *f, const double *y, struct model *ret,
 			struct err *e)
 {
@@ -218,124 +200,25 @@ static size_t choose(struct fit *fits, size_t n, struct fit **chosen)
 	return kept;
 }
 
-/* The signal whose smallest values mean that nothing runs. */
-static size_t load_input(const struct design *d)
+/* A blend is done, or is not needed. */
+static void blend_progress(void *arg, enum zone z, unsigned done)
 {
-	static const enum feature loads[] = {FEATURE_CPU_BUSY_VCPUS, FEATURE_CPU_UTILIZATION,
-					     FEATURE_CYCLES_RATE};
+	struct trainer *t = arg;
 
-	for (size_t k = 0; k < array_size(loads); k++) {
-		int j = design_find(d, loads[k], INPUT_NOW, 0);
-
-		if (j >= 0)
-			return (size_t)j;
-	}
-	return 0;
-}
-
-/* Of the bytes that a zone's blends may take, in averages of one. */
-struct blend_share {
-	double history, stateless;
-};
-
-static bool has_tier(const struct design *d, enum tier tier)
-{
-	for (size_t j = 0; j < d->p; j++) {
-		if (feature_info(d->inputs[j].feature)->tier == tier)
-			return true;
-	}
-	return false;
-}
-
-static enum tier top_tier(const struct design *d)
-{
-	int tier = TIER_PMU;
-
-	while (tier > TIER_OS && !has_tier(d, (enum tier)tier))
-		tier--;
-	return (enum tier)tier;
-}
-
-static size_t count_tiers(const struct design *d)
-{
-	size_t n = 0;
-
-	for (int tier = TIER_OS; tier <= TIER_PMU; tier++)
-		n += has_tier(d, (enum tier)tier);
-	return n;
-}
-
-/* One blend to the end of the zone's models; returns 1 when it is there and uses history. */
-static int add_blend(struct trainer *t, const struct pool *p, bool history, double share,
-		     const struct gbdt_tuning *tuning, struct zone_models *models, struct err *e)
-{
-	struct blend_options o = {.history = history,
-				  .bytes_max = (size_t)(t->blend_bytes * share),
-				  .jobs = t->o->jobs,
-				  .seed = t->o->seed,
-				  .kind = t->o->kind,
-				  .tuning = tuning};
-	struct blend_fit f;
-	struct err why = ERR_INIT;
-	int r = blend_train(p, &o, &f, &why);
-
-	if (r == -ERR_DATA)
-		return 0; /* the simple families answer then */
-	if (r < 0)
-		return err_set(e, r, "%s", why.msg);
-	if (t->o->scope != SCOPE_VM_ACTIVE)
-		f.model.idle_w =
-			fmin(idle_watts(t->d, load_input(t->d), f.predicted_w), f.model.max_w);
-	free(steal(f.predicted_w));
-	models->models[models->n++] = f.model;
-	return f.model.history;
-}
-
-/* With history where that pays, then without, on what a guest of that tier sees. */
-static int add_tier(struct trainer *t, enum zone z, enum tier tier, const struct blend_share *share,
-		    struct err *e)
-{
-	struct zone_models *models = &t->set->zones[z];
-	struct gbdt_tuning tuning = GBDT_TUNING_INIT;
-	struct pool *p;
-	int r = pool_new(t->d, t->d->table->y_w[z], tier, &p, e);
-
-	if (r < 0 || !p)
-		return r;
+	t->done += done;
 	progress(t, zone_name(z));
-	if (t->search.trials && tier == top_tier(t->d))
-		r = zone_search_gbdt(&t->search, z, p, &tuning, e);
-	if (r == 0)
-		r = add_blend(t, p, !t->o->no_history, share->history,
-			      t->search.trials ? &tuning : NULL, models, e);
-	t->done++;
-	progress(t, zone_name(z));
-	if (r > 0)
-		r = add_blend(t, p, false, share->stateless, t->search.trials ? &tuning : NULL,
-			      models, e);
-	t->done++;
-	pool_free(p);
-	return r < 0 ? r : 0;
 }
 
-/* On every tier that the recordings tell apart, best first; a guest may see less than they did. */
 static int add_blends(struct trainer *t, enum zone z, struct err *e)
 {
-	static const struct blend_share only = {1.3, 0.7}, top = {1.1, 0.5}, lower = {0.25, 0.15};
-	bool several = count_tiers(t->d) > 1;
-	int r = 0;
+	const struct zone_blends b = {.o = t->o,
+				      .d = t->d,
+				      .search = &t->search,
+				      .blend_bytes = t->blend_bytes,
+				      .progress = blend_progress,
+				      .arg = t};
 
-	for (int tier = TIER_PMU; tier >= TIER_OS && r == 0; tier--) {
-		bool is_top = tier == (int)top_tier(t->d);
-
-		if (has_tier(t->d, (enum tier)tier))
-			r = add_tier(t, z, (enum tier)tier,
-				     !several ? &only
-				     : is_top ? &top
-					      : &lower,
-				     e);
-	}
-	return r;
+	return zone_blends_add(&b, z, &t->set->zones[z], e);
 }
 
 static int keep_models(struct trainer *t, enum zone z, struct fit *fits, size_t n, const double *y,
@@ -345,7 +228,7 @@ static int keep_models(struct trainer *t, enum zone z, struct fit *fits, size_t 
 	struct fit *chosen[2 * TIER_COUNT + 1];
 	size_t kept = choose(fits, n, chosen);
 
-	models->models = calloc(kept + BLENDS * TIER_COUNT, sizeof(*models->models));
+	models->models = calloc(kept + BLENDS_PER_TIER * TIER_COUNT, sizeof(*models->models));
 	if (!models->models)
 		return err_nomem(e);
 	if (wants_blend(t) && add_blends(t, z, e) < 0)
@@ -459,9 +342,10 @@ static int train_zones(struct trainer *t, struct err *e)
 		zones += todo[z];
 	}
 	t->search.n_zones = zones;
-	t->total = zones * (t->n_candidates + (wants_blend(t) ? BLENDS * count_tiers(t->d) : 0));
+	t->total = zones *
+		   (t->n_candidates + (wants_blend(t) ? BLENDS_PER_TIER * count_tiers(t->d) : 0));
 	t->blend_bytes = fmax((double)t->o->max_bytes - OTHER_BYTES, 0) /
-			 (double)(BLENDS * (zones ? zones : 1));
+			 (double)(BLENDS_PER_TIER * (zones ? zones : 1));
 	zone_foreach (z) {
 		int r = todo[z] ? train_zone(t, z, e) : 0;
 

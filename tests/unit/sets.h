@@ -16,7 +16,7 @@ static inline struct used_input *used_of(size_t n, const uint16_t *inputs, doubl
 	struct used_input *used = calloc(n, sizeof(*used));
 
 	for (size_t i = 0; i < n; i++)
-		used[i] = (struct used_input){inputs[i], 0, high};
+		used[i] = (struct used_input){.input = inputs[i], .high = high};
 	return used;
 }
 
@@ -212,6 +212,18 @@ static inline struct model_set *blend_set(void)
 	model_release(&s->zones[ZONE_PACKAGE].models[1]);
 	s->zones[ZONE_PACKAGE].models[1] = s->zones[ZONE_PACKAGE].models[0];
 	s->zones[ZONE_PACKAGE].models[0] = blend_model();
+	return s;
+}
+
+/* blend_set, its blend that of a machine with 4 vCPUs (read where context switches are). */
+static inline struct model_set *sized_set(void)
+{
+	struct model_set *s = blend_set();
+	struct model *m = &s->zones[ZONE_PACKAGE].models[0];
+
+	m->size_vcpus = 4;
+	m->size_input = 3;
+	m->used[0].extensive = m->used[1].extensive = true;
 	return s;
 }
 

@@ -331,24 +331,33 @@ static void signed_absurdity_is_refused_or_harmless(void **state)
 {
 	absurdity_is_refused_or_harmless(*state, full_set());
 	absurdity_is_refused_or_harmless(*state, blend_set());
+	absurdity_is_refused_or_harmless(*state, sized_set());
 }
 
-static void a_blend_comes_back_as_it_was_written(void **state)
+static void comes_back(struct model_set *s)
 {
-	struct model_set *s = blend_set(), *back = NULL;
+	struct model_set *back = NULL;
 	struct byte_writer once = {0}, again = {0};
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(bundle_write(s, &once, &e), 0);
 	assert_int_equal(bundle_parse(once.data, once.len, &back, &e), 0);
 	assert_int_equal(bundle_write(back, &again, &e), 0);
 	assert_int_equal(once.len, again.len);
 	assert_memory_equal(once.data, again.data, once.len);
+	assert_close(back->zones[ZONE_PACKAGE].models[0].size_vcpus,
+		     s->zones[ZONE_PACKAGE].models[0].size_vcpus, 0);
 	byte_writer_release(&once);
 	byte_writer_release(&again);
 	model_set_free(s);
 	model_set_free(back);
+}
+
+static void a_blend_comes_back_as_it_was_written(void **state)
+{
+	(void)state;
+	comes_back(blend_set());
+	comes_back(sized_set());
 }
 
 static void a_key_signs_only_names_in_its_scope(void **state)

@@ -132,6 +132,42 @@ static void distance_counts_widths_outside_the_training_range(void **state)
 	model_release(&m);
 }
 
+/* Twice the machine under twice the load: twice the watts, and an interval twice as wide. */
+static void a_sized_model_scales_with_the_machine(void **state)
+{
+	const struct estimate_options o = ESTIMATE_OPTIONS_INIT;
+	struct model_set *s = some_set();
+	struct model *m = &s->zones[ZONE_PACKAGE].models[0];
+	double x[INPUT_MAX] = {3, 0.375, 2, 100}, twice[INPUT_MAX] = {6, 0.375, 4, 200},
+	       at[INPUT_MAX];
+	struct estimate one, two;
+	struct err e = ERR_INIT;
+	double size;
+
+	(void)state;
+	s->zones[ZONE_PACKAGE].n = 1;
+	m->used[0].extensive = m->used[1].extensive = true;
+	model_set_estimate(s, x, &o, &one);
+	/* An input that grows with the machine for the number of vCPUs: 200 of 100. */
+	m->size_vcpus = 100;
+	m->size_input = 3;
+	assert_int_equal(model_set_check(s, &e), -ERR_FORMAT); /* size_input is not used */
+	m->used = realloc(m->used, 3 * sizeof(*m->used));
+	m->used[m->n_used++] = (struct used_input){.input = 3, .low = 100, .high = 100};
+	assert_int_equal(model_set_check(s, &e), 0);
+	assert_ptr_equal(model_resize(m, twice, at, &size), at);
+	assert_close(size, 2, 1e-12);
+	assert_close(at[0], 3, 1e-12);
+	assert_close(at[3], 100, 1e-12);
+	model_set_estimate(s, twice, &o, &two);
+	assert_close(zone_watts(&two.zone[ZONE_PACKAGE]), 2 * zone_watts(&one.zone[ZONE_PACKAGE]),
+		     1e-9);
+	assert_close(two.zone[ZONE_PACKAGE].high_w, 2 * one.zone[ZONE_PACKAGE].high_w, 1e-9);
+	assert_close(two.zone[ZONE_PACKAGE].confidence, one.zone[ZONE_PACKAGE].confidence, 1e-9);
+	s->zones[ZONE_PACKAGE].n = 3;
+	model_set_free(s);
+}
+
 static void the_first_model_whose_inputs_are_there_answers(void **state)
 {
 	struct model_set *s = some_set();
@@ -288,6 +324,7 @@ int main(void)
 		cmocka_unit_test(linear_is_held_within_its_training_range),
 		cmocka_unit_test(watts_stay_between_zero_and_the_maximum),
 		cmocka_unit_test(distance_counts_widths_outside_the_training_range),
+		cmocka_unit_test(a_sized_model_scales_with_the_machine),
 		cmocka_unit_test(the_first_model_whose_inputs_are_there_answers),
 		cmocka_unit_test(intervals_follow_the_band_and_widen_with_distance),
 		cmocka_unit_test(core_and_uncore_fit_into_package),

@@ -197,10 +197,51 @@ static void trained_package_is_kept_and_shared_out(void **state)
 	assert_close(zone_watts(package), 40, 0);
 	assert_int_equal(package->provenance, PROVENANCE_TRAINED);
 	assert_close(e.zone[ZONE_CORE].active_w, 40 * prior_shares.core, 1e-12);
-	assert_int_equal(e.zone[ZONE_CORE].provenance, PROVENANCE_PRIOR);
-	assert_int_equal(e.zone[ZONE_CORE].fallback, FALLBACK_NO_MODEL);
+	for (int z = ZONE_CORE; z < ZONE_RAPL_COUNT; z++) {
+		assert_int_equal(e.zone[z].provenance, PROVENANCE_DERIVED);
+		assert_int_equal(e.zone[z].fallback, FALLBACK_NO_MODEL);
+	}
+	/* Wide enough for every core share that was measured, 64 % of the package up to all of it.
+	 */
+	assert_true(e.zone[ZONE_CORE].low_w <= 0.64 * 40);
+	assert_true(e.zone[ZONE_CORE].high_w >= 40);
 	assert_string_equal(e.zone[ZONE_UNCORE].definition, "package_minus_core");
 	assert_true(e.zone[ZONE_CORE].high_w <= 44);
+}
+
+/* Package and core trained: uncore is what is left, inside [0, package]. */
+static void uncore_is_derived_from_trained_package_and_core(void **state)
+{
+	struct prior p = genoa();
+
+	(void)state;
+	for (double core_w = 0; core_w <= 40; core_w += 5) {
+		struct estimate e = {.tier = TIER_OS};
+		const struct zone_estimate *uncore = &e.zone[ZONE_UNCORE];
+		struct row r;
+
+		e.zone[ZONE_PACKAGE] = (struct zone_estimate){.valid = true,
+							      .active_w = 40,
+							      .low_w = 36,
+							      .high_w = 44,
+							      .provenance = PROVENANCE_TRAINED};
+		e.zone[ZONE_CORE] = (struct zone_estimate){.valid = true,
+							   .active_w = core_w,
+							   .low_w = 0.9 * core_w,
+							   .high_w = 1.1 * core_w,
+							   .provenance = PROVENANCE_TRAINED};
+		row_clear(&r);
+		r.v[FEATURE_VCPUS] = 8;
+		r.v[FEATURE_CPU_UTILIZATION] = 0.5;
+		prior_fill(&p, &r, false, FALLBACK_NO_MODEL, &e);
+		assert_int_equal(uncore->provenance, PROVENANCE_DERIVED);
+		assert_string_equal(uncore->definition, "package_minus_core");
+		assert_close(zone_watts(uncore), 40 - core_w, 1e-12);
+		assert_int_equal(e.zone[ZONE_CORE].provenance, PROVENANCE_TRAINED);
+		assert_close(zone_watts(&e.zone[ZONE_CORE]), core_w, 1e-12);
+		assert_true(uncore->low_w >= 0 && uncore->high_w <= 44);
+		assert_true(uncore->high_w - uncore->low_w >= 4 || core_w >= 40);
+	}
 }
 
 int main(void)
@@ -215,6 +256,7 @@ int main(void)
 		cmocka_unit_test(nominal_frequency_counts_within_bounds),
 		cmocka_unit_test(nothing_is_answered_without_load_or_vcpus),
 		cmocka_unit_test(trained_package_is_kept_and_shared_out),
+		cmocka_unit_test(uncore_is_derived_from_trained_package_and_core),
 	};
 
 	return run_unit(tests);

@@ -222,6 +222,13 @@ static void the_same_data_gives_the_same_model(void **state)
 }
 
 /* Above 4 vCPUs the label is ten times as uncertain: the interval must know, and still cover. */
+static double spread_at(const struct model *m, const double *x)
+{
+	double z, watts = model_watts(m, x, &z);
+
+	return model_spread(m, x, z, watts);
+}
+
 static void intervals_are_wide_where_left_out_rows_were_missed(void **state)
 {
 	struct table *t = simulated(10, 150, curve);
@@ -248,8 +255,47 @@ static void intervals_are_wide_where_left_out_rows_were_missed(void **state)
 		quiet[j] = low[k];
 		wild[j] = high[k];
 	}
-	assert_true(model_spread(m, wild) > 2 * model_spread(m, quiet));
+	assert_true(spread_at(m, wild) > 2 * spread_at(m, quiet));
 	assert_true(m->coverage_90 > 0.85 && m->coverage_90 < 0.96);
+	model_set_free(s);
+	table_free(t);
+}
+
+/* Machines of 4 to 32 vCPUs, each with its own watts per vCPU; busy up to all of them. */
+static struct table *several_sizes(void)
+{
+	static const double vcpus[] = {4, 8, 16, 32};
+	struct table *t = simulated(12, 60, curve);
+
+	for (size_t i = 0; i < t->n_rows; i++) {
+		double u = t->x[FEATURE_CPU_UTILIZATION][i], n = vcpus[t->run[i] % 4];
+
+		t->x[FEATURE_VCPUS][i] = n;
+		t->x[FEATURE_CPU_BUSY_VCPUS][i] = u * n;
+		t->y_w[ZONE_PACKAGE][i] = n * (1 + 4 * u * u) * (0.98 + 0.04 * uniform());
+	}
+	return t;
+}
+
+static void machines_of_several_sizes_are_learned_as_one(void **state)
+{
+	const struct estimate_options o = ESTIMATE_OPTIONS_INIT;
+	struct table *t = several_sizes();
+	struct model_set *s = trained(t, &plain);
+	const struct model *m = &s->zones[ZONE_PACKAGE].models[0];
+	double x[INPUT_MAX];
+	struct estimate e;
+
+	(void)state;
+	assert_int_equal(m->family, FAMILY_BLEND);
+	assert_true(m->size_vcpus >= 8 && m->size_vcpus <= 16);
+	for (size_t j = 0; j < s->n_inputs; j++)
+		x[j] = s->inputs[j].feature == FEATURE_VCPUS		? 64
+		       : s->inputs[j].feature == FEATURE_CPU_BUSY_VCPUS ? 32
+									: 0.5;
+	model_set_estimate(s, x, &o, &e);
+	assert_ptr_equal(e.zone[ZONE_PACKAGE].model, m);
+	assert_close(zone_watts(&e.zone[ZONE_PACKAGE]), 64 * (1 + 4 * 0.25), 0.1);
 	model_set_free(s);
 	table_free(t);
 }
@@ -385,6 +431,7 @@ int main(void)
 		cmocka_unit_test(a_network_is_a_family_of_its_own),
 		cmocka_unit_test(blends_of_one_expert_go_by_its_name),
 		cmocka_unit_test(intervals_are_wide_where_left_out_rows_were_missed),
+		cmocka_unit_test(machines_of_several_sizes_are_learned_as_one),
 		cmocka_unit_test(node_total_splits_off_what_is_there_without_load),
 		cmocka_unit_test(bad_data_is_told_in_one_sentence),
 		cmocka_unit_test(constant_labels_and_one_run_still_train),

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The blends of one zone, tier by tier: see zone_blends.h. */
+#include "train/zone_blends.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "train/blend.h"
+#include "train/sizes.h"
+
+#define SIZED_GAIN 0.98
+
+double idle_watts(const struct design *d, size_t load, const double *predicted_w)
+{
+	double limit = design_quantile(d, load, 0.02), sum = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		double p = predicted_w[i];
+
+		if (isnan(p) || d->x[i * d->p + load] > limit)
+			continue;
+		sum += p;
+		n++;
+	}
+	return n ? sum / (double)n : 0;
+}
+
+/* The signal whose smallest values mean that nothing runs. */
+static size_t load_input(const struct design *d)
+{
+	static const enum feature loads[] = {FEATURE_CPU_BUSY_VCPUS, FEATURE_CPU_UTILIZATION,
+					     FEATURE_CYCLES_RATE};
+
+	for (size_t k = 0; k < array_size(loads); k++) {
+		int j = design_find(d, loads[k], INPUT_NOW, 0);
+
+		if (j >= 0)
+			return (size_t)j;
+	}
+	return 0;
+}
+
+static bool has_tier(const struct design *d, enum tier tier)
+{
+	for (size_t j = 0; j < d->p; j++) {
+		if (feature_info(d->inputs[j].feature)->tier == tier)
+			return true;
+	}
+	return false;
+}
+
+static enum tier top_tier(const struct design *d)
+{
+	int tier = TIER_PMU;
+
+	while (tier > TIER_OS && !has_tier(d, (enum tier)tier))
+		tier--;
+	return (enum tier)tier;
+}
+
+size_t count_tiers(const struct design *d)
+{
+	size_t n = 0;
+
+	for (int tier = TIER_OS; tier <= TIER_PMU; tier++)
+		n += has_tier(d, (enum tier)tier);
+	return n;
+}
+
+/* Of the bytes that a zone's blends may take, in averages of one. */
+struct blend_share {
+	double history, stateless;
+};
+
+/* The blends of one tier: on rows as they are, and, where it is worth trying, per vCPU. */
+struct tier_pools {
+	struct pool *plain, *sized; /* sized: may be NULL */
+	struct resized resized;
+};
+
+static void pools_release(struct tier_pools *p)
+{
+	pool_free(p->plain);
+	pool_free(p->sized);
+	resized_release(&p->resized);
+}
+
+static int pools_init(const struct zone_blends *b, enum zone z, enum tier tier,
+		      struct tier_pools *ret, struct err *e)
+{
+	struct tier_pools p = {.plain = NULL};
+	const double *y = b->d->table->y_w[z];
+	int r = pool_new(b->d, y, tier, &p.plain, e);
+
+	/* Memory, disks and fans do not grow with the number of CPUs. */
+	if (r == 0 && p.plain && (z == ZONE_PACKAGE || z == ZONE_CORE) && sizes_differ(b->d)) {
+		r = resized_init(b->d, y, &p.resized, e);
+		if (r == 0)
+			r = pool_new(&p.resized.d, p.resized.y, tier, &p.sized, e);
+		if (r == 0 && p.sized)
+			p.sized->size_vcpus = p.resized.vcpus;
+	}
+	if (r < 0) {
+		pools_release(&p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+/* 1: *ret is a fit; 0: there are too few rows for one. */
+static int fit_one(const struct zone_blends *b, const struct pool *p, const struct blend_options *o,
+		   struct blend_fit *ret, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int r = blend_train(p, o, ret, &why);
+
+	if (r == -ERR_DATA)
+		return 0; /* the simple families answer then */
+	if (r < 0)
+		return err_set(e, r, "%s", why.msg);
+	if (b->o->scope != SCOPE_VM_ACTIVE)
+		ret->model.idle_w = fmin(idle_watts(p->d, load_input(p->d), ret->predicted_w),
+					 ret->model.max_w);
+	return 1;
+}
+
+/* The better one on rows left out; a sized one must be clearly better. */
+static int fit_best(const struct zone_blends *b, const struct tier_pools *p,
+		    const struct blend_options *o, struct blend_fit *ret, struct err *e)
+{
+	struct blend_fit sized;
+	int r = fit_one(b, p->plain, o, ret, e);
+
+	if (r <= 0 || !p->sized)
+		return r;
+	r = fit_one(b, p->sized, o, &sized, e);
+	if (r < 0)
+		blend_fit_release(ret);
+	if (r <= 0)
+		return r < 0 ? r : 1;
+	if (sized.relative < SIZED_GAIN * ret->relative) {
+		struct blend_fit plain = *ret;
+
+		*ret = sized;
+		sized = plain;
+	}
+	blend_fit_release(&sized);
+	return 1;
+}
+
+/* One blend to the end of the zone's models; returns 1 when it is there and uses history. */
+static int add_blend(const struct zone_blends *b, const struct tier_pools *p, bool history,
+		     double share, const struct gbdt_tuning *tuning, struct zone_models *models,
+		     struct err *e)
+{
+	const struct blend_options o = {.history = history,
+					.bytes_max = (size_t)(b->blend_bytes * share),
+					.jobs = b->o->jobs,
+					.seed = b->o->seed,
+					.kind = b->o->kind,
+					.tuning = tuning};
+	struct blend_fit f;
+	int r = fit_best(b, p, &o, &f, e);
+
+	if (r <= 0)
+		return r;
+	free(steal(f.predicted_w));
+	models->models[models->n++] = f.model;
+	return f.model.history;
+}
+
+/* With history where that pays, then without, on what a guest of that tier sees. */
+static int add_tier(const struct zone_blends *b, enum zone z, enum tier tier,
+		    const struct blend_share *share, struct zone_models *models, struct err *e)
+{
+	struct gbdt_tuning tuning = GBDT_TUNING_INIT;
+	const struct gbdt_tuning *tuned = b->search->trials ? &tuning : NULL;
+	struct tier_pools p;
+	int r = pools_init(b, z, tier, &p, e);
+
+	if (r < 0 || !p.plain)
+		return r;
+	b->progress(b->arg, z, 0);
+	if (tuned && tier == top_tier(b->d))
+		r = zone_search_gbdt(b->search, z, p.plain, &tuning, e);
+	if (r == 0)
+		r = add_blend(b, &p, !b->o->no_history, share->history, tuned, models, e);
+	b->progress(b->arg, z, 1);
+	if (r > 0)
+		r = add_blend(b, &p, false, share->stateless, tuned, models, e);
+	b->progress(b->arg, z, 1);
+	pools_release(&p);
+	return r < 0 ? r : 0;
+}
+
+/* Best tier first; a guest may see less than the recordings did. */
+int zone_blends_add(const struct zone_blends *b, enum zone z, struct zone_models *models,
+		    struct err *e)
+{
+	static const struct blend_share only = {1.3, 0.7}, top = {1.1, 0.5}, lower = {0.25, 0.15};
+	bool several = count_tiers(b->d) > 1;
+	int r = 0;
+
+	for (int tier = TIER_PMU; tier >= TIER_OS && r == 0; tier--) {
+		bool is_top = tier == (int)top_tier(b->d);
+
+		if (has_tier(b->d, (enum tier)tier))
+			r = add_tier(b, z, (enum tier)tier,
+				     !several ? &only
+				     : is_top ? &top
+					      : &lower,
+				     models, e);
+	}
+	return r;
+}
