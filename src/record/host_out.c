@@ -237,6 +237,11 @@ int host_out_row(struct host_out *o, size_t at, int64_t real_ns, const double *v
 	return 0;
 }
 
+struct trace_writer *host_out_writer(struct host_out *o)
+{
+	return o->writer;
+}
+
 int host_out_sync(struct host_out *o, struct err *e)
 {
 	return trace_writer_sync(o->writer, e);

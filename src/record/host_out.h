@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "record/host_vm.h"
+#include "trace/trace.h"
 
 #define HOST_COLUMNS_MAX 24
 #define HOST_META_MAX	 16
@@ -50,6 +51,9 @@ int host_out_begin(struct host_out *o, const struct host_stream *s, size_t *ret_
 /* Columns of the row at which a counter (a `_joules` column) fell. */
 int host_out_row(struct host_out *o, size_t at, int64_t real_ns, const double *values,
 		 unsigned *ret_falls, struct err *e);
+
+/* The trace itself, for who else writes into it. */
+struct trace_writer *host_out_writer(struct host_out *o);
 
 int host_out_sync(struct host_out *o, struct err *e);
 
