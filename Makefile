@@ -27,7 +27,7 @@ accuracy: all ## how accurate training is on DATA, into docs/accuracy.md (many m
 	@tools/accuracy.py $(DATA) --write docs/accuracy.md
 
 e2e: all ## the whole way with real QEMU guests and a simulated meter; figures judged (10 minutes)
-	@prove --verbose --exec '' tests/e2e/lab.t :: full
+	@tests/e2e/lab.t full
 
 bench: all ## what a tick costs
 	@$(BUILD)/bench/bench_tick
