@@ -39,39 +39,42 @@ struct conversion {
 	struct text line;
 };
 
+struct times {
+	const struct timeline *timeline;
+	double *s; /* owned */
+	size_t n, cap;
+};
+
+static int note_time(void *to, const struct trace_record *c, struct err *e)
+{
+	struct times *t = to;
+	int at = trace_column(c->stream, "boot_ns");
+
+	if (c->type != TRACE_ROW)
+		return 0;
+	if (t->n == t->cap) {
+		size_t cap = t->cap * 2 + 1024;
+		double *grown = realloc(t->s, cap * sizeof(*grown));
+
+		if (!grown)
+			return err_nomem(e);
+		t->s = grown;
+		t->cap = cap;
+	}
+	t->s[t->n++] = boot_time_s(timeline_boot(t->timeline, c->stream),
+				   at < 0 ? NAN : c->values[at], c->real_ns);
+	return 0;
+}
+
 /* The usual step over all boots, from differences of steady time. */
 static int usual_step_of(struct conversion *v, struct err *e)
 {
-	struct trace_reader *reader;
-	struct trace_record c;
-	double *times_s = NULL, *grown;
-	size_t n = 0, cap = 0;
-	int r = trace_reader_open(v->path, &reader, e);
+	struct times t = {.timeline = &v->timeline};
+	int r = recording_each(v->path, TRACE_GUEST, v->vm, note_time, &t, NULL, e);
 
-	if (r < 0)
-		return r;
-	while ((r = trace_next(reader, &c, e)) > 0) {
-		int at = trace_column(c.stream, "boot_ns");
-
-		if (c.type != TRACE_ROW || c.stream->kind != TRACE_GUEST ||
-		    strcmp(c.stream->vm, v->vm))
-			continue;
-		if (n == cap) {
-			cap = cap * 2 + 1024;
-			grown = realloc(times_s, cap * sizeof(*grown));
-			if (!grown) {
-				r = err_nomem(e);
-				break;
-			}
-			times_s = grown;
-		}
-		times_s[n++] = boot_time_s(timeline_boot(&v->timeline, c.stream),
-					   at < 0 ? NAN : c.values[at], c.real_ns);
-	}
-	trace_reader_close(reader);
-	if (r == 0 && median_step(times_s, n, &v->usual_s) < 0)
+	if (r == 0 && median_step(t.s, t.n, &v->usual_s) < 0)
 		r = err_nomem(e);
-	free(times_s);
+	free(t.s);
 	return r;
 }
 
@@ -182,34 +185,20 @@ static int take_row(struct conversion *v, const struct trace_record *c, struct e
 	return had_last ? close_interval(v, begin_s, t_s, e) : 0;
 }
 
-static int convert_rows(struct conversion *v, struct err *e)
+static int convert(void *to, const struct trace_record *c, struct err *e)
 {
-	struct trace_reader *reader;
-	struct trace_record c;
-	int r = trace_reader_open(v->path, &reader, e);
+	struct conversion *v = to;
+	int r = c->stream == v->stream ? 0 : take_stream(v, c->stream, e);
 
-	if (r < 0)
-		return r;
-	v->last_s = NAN;
-	while ((r = trace_next(reader, &c, e)) > 0) {
-		if (c.stream->kind != TRACE_GUEST || strcmp(c.stream->vm, v->vm))
-			continue;
-		r = c.stream == v->stream ? 0 : take_stream(v, c.stream, e);
-		if (r == 0 && c.type == TRACE_LABEL)
-			snprintf(v->label, sizeof(v->label), "%s", c.label);
-		if (r == 0 && c.type == TRACE_ROW)
-			r = take_row(v, &c, e);
-		if (r < 0)
-			break;
-	}
-	trace_reader_close(reader);
-	return r;
+	if (r == 0 && c->type == TRACE_LABEL)
+		snprintf(v->label, sizeof(v->label), "%s", c->label);
+	return r == 0 && c->type == TRACE_ROW ? take_row(v, c, e) : r;
 }
 
 int recording_guest_rows(const char *path, const char *vm, FILE *out, struct recording_report *ret,
 			 struct err *e)
 {
-	struct conversion v = {.path = path, .vm = vm, .out = out, .report = ret};
+	struct conversion v = {.path = path, .vm = vm, .out = out, .report = ret, .last_s = NAN};
 	int r = timeline_read(path, TRACE_GUEST, vm, &v.timeline, ret, e);
 
 	if (r == 0)
@@ -217,7 +206,7 @@ int recording_guest_rows(const char *path, const char *vm, FILE *out, struct rec
 	if (r == 0)
 		r = write_header(&v, e);
 	if (r == 0)
-		r = convert_rows(&v, e);
+		r = recording_each(path, TRACE_GUEST, vm, convert, &v, NULL, e);
 	if (r == 0 && !ret->rows)
 		r = err_set(e, -ERR_DATA, "%s: fewer than two samples of %s in a row", path, vm);
 	timeline_release(&v.timeline);

@@ -19,7 +19,6 @@ static void column_name(size_t i, char *buf, size_t size)
 }
 
 struct conversion {
-	const char *path, *vm;
 	FILE *out;
 	struct timeline timeline;
 	struct recording_report *report;
@@ -82,38 +81,25 @@ static int write_header(struct conversion *v, struct err *e)
 	return v->line.failed || fputs(v->line.s, v->out) < 0 ? err_errno(e, "cannot write") : 0;
 }
 
-static int convert_rows(struct conversion *v, struct err *e)
+static int convert(void *to, const struct trace_record *c, struct err *e)
 {
-	struct trace_reader *reader;
-	struct trace_record c;
-	int r = trace_reader_open(v->path, &reader, e);
+	struct conversion *v = to;
 
-	if (r < 0)
-		return r;
-	v->last_s = NAN;
-	while ((r = trace_next(reader, &c, e)) > 0) {
-		if (c.stream->kind != TRACE_HOST || strcmp(c.stream->vm, v->vm))
-			continue;
-		if (c.stream != v->stream)
-			take_stream(v, c.stream);
-		r = c.type == TRACE_ROW ? take_row(v, &c, e) : 0;
-		if (r < 0)
-			break;
-	}
-	trace_reader_close(reader);
-	return r;
+	if (c->stream != v->stream)
+		take_stream(v, c->stream);
+	return c->type == TRACE_ROW ? take_row(v, c, e) : 0;
 }
 
 int recording_host_rows(const char *path, const char *vm, FILE *out, struct recording_report *ret,
 			struct err *e)
 {
-	struct conversion v = {.path = path, .vm = vm, .out = out, .report = ret};
+	struct conversion v = {.out = out, .report = ret, .last_s = NAN};
 	int r = timeline_read(path, TRACE_HOST, vm, &v.timeline, ret, e);
 
 	if (r == 0)
 		r = write_header(&v, e);
 	if (r == 0)
-		r = convert_rows(&v, e);
+		r = recording_each(path, TRACE_HOST, vm, convert, &v, NULL, e);
 	timeline_release(&v.timeline);
 	text_release(&v.line);
 	return r;

@@ -11,6 +11,11 @@ int recording_guest_rows(const char *path, const char *vm, FILE *out, struct rec
 int recording_host_rows(const char *path, const char *vm, FILE *out, struct recording_report *ret,
 			struct err *e);
 
+/* Call `each` for every record of the VM's streams of that kind, in the order of the file. */
+int recording_each(const char *path, enum trace_kind kind, const char *vm,
+		   int (*each)(void *to, const struct trace_record *c, struct err *e), void *to,
+		   uint64_t *ret_damaged, struct err *e);
+
 /*
  * The steady clock of a recording: what to add to the boot clock to get the
  * time since the epoch, per boot of the machine.

@@ -11,6 +11,29 @@
 
 #define STEP_S 1.0 /* a wall clock that moves by more against the steady one was set */
 
+int recording_each(const char *path, enum trace_kind kind, const char *vm,
+		   int (*each)(void *to, const struct trace_record *c, struct err *e), void *to,
+		   uint64_t *ret_damaged, struct err *e)
+{
+	struct trace_reader *reader;
+	struct trace_record c;
+	int r = trace_reader_open(path, &reader, e);
+
+	if (r < 0)
+		return r;
+	while ((r = trace_next(reader, &c, e)) > 0) {
+		if (c.stream->kind != kind || strcmp(c.stream->vm, vm) != 0)
+			continue;
+		r = each(to, &c, e);
+		if (r < 0)
+			break;
+	}
+	if (ret_damaged)
+		*ret_damaged = trace_reader_damage(reader);
+	trace_reader_close(reader);
+	return r;
+}
+
 static const char *boot_of(const struct trace_stream *s)
 {
 	const char *id = trace_meta(s, "boot_id");
@@ -71,42 +94,33 @@ static int note(struct boot *b, double diff_s, struct recording_report *report)
 	return 0;
 }
 
-static int read_rows(struct trace_reader *reader, enum trace_kind kind, const char *vm,
-		     struct timeline *t, struct recording_report *report, struct err *e)
+struct reading {
+	struct timeline *timeline;
+	struct recording_report *report;
+};
+
+static int read_row(void *to, const struct trace_record *c, struct err *e)
 {
-	struct trace_record c;
-	int r;
+	struct reading *r = to;
+	struct boot *b = make_boot(r->timeline, boot_of(c->stream));
+	int at = trace_column(c->stream, "boot_ns");
 
-	while ((r = trace_next(reader, &c, e)) > 0) {
-		struct boot *b;
-		int at;
-
-		if (c.stream->kind != kind || strcmp(c.stream->vm, vm))
-			continue;
-		report->streams += c.type == TRACE_STREAM;
-		b = make_boot(t, boot_of(c.stream));
-		if (!b)
-			return err_nomem(e);
-		at = trace_column(c.stream, "boot_ns");
-		if (c.type != TRACE_ROW || at < 0 || !isfinite(c.values[at]))
-			continue;
-		if (note(b, ((double)c.real_ns - c.values[at]) / 1e9, report) < 0)
-			return err_nomem(e);
-	}
-	return r;
+	r->report->streams += c->type == TRACE_STREAM;
+	if (!b)
+		return err_nomem(e);
+	if (c->type != TRACE_ROW || at < 0 || !isfinite(c->values[at]))
+		return 0;
+	if (note(b, ((double)c->real_ns - c->values[at]) / 1e9, r->report) < 0)
+		return err_nomem(e);
+	return 0;
 }
 
 int timeline_read(const char *path, enum trace_kind kind, const char *vm, struct timeline *ret,
 		  struct recording_report *report, struct err *e)
 {
-	struct trace_reader *reader;
-	int r = trace_reader_open(path, &reader, e);
+	struct reading to = {ret, report};
+	int r = recording_each(path, kind, vm, read_row, &to, &report->damaged_bytes, e);
 
-	if (r < 0)
-		return r;
-	r = read_rows(reader, kind, vm, ret, report, e);
-	report->damaged_bytes = trace_reader_damage(reader);
-	trace_reader_close(reader);
 	report->boots = ret->n;
 	for (size_t i = 0; i < ret->n; i++)
 		ret->boots[i].offset_s = median_of(ret->boots[i].diff_s, ret->boots[i].n);

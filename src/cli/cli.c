@@ -253,6 +253,41 @@ int cli_main(int argc, char **argv, const char *program, const struct command *c
 	return 2;
 }
 
+static void print_actions(FILE *out, const char *command, const struct command *actions, size_t n)
+{
+	fprintf(out, "usage: vmwatts %s ACTION [options]\n\nactions:\n", command);
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "  %-8s %s\n", actions[i].name, actions[i].summary);
+}
+
+int cli_actions(int argc, char **argv, const struct command *actions, size_t n)
+{
+	const char *names[16], *near, *command = argv[0];
+	char both[64];
+
+	if (argc < 2) {
+		print_actions(stderr, command, actions, n);
+		return 2;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		print_actions(stdout, command, actions, n);
+		return 0;
+	}
+	for (size_t i = 0; i < n && i < array_size(names); i++) {
+		names[i] = actions[i].name;
+		if (strcmp(argv[1], actions[i].name) != 0)
+			continue;
+		snprintf(both, sizeof(both), "%s %s", command, actions[i].name);
+		argv[1] = both;
+		return actions[i].run(argc - 1, argv + 1);
+	}
+	near = nearest_name(argv[1], names, n);
+	fprintf(stderr, "vmwatts %s: no action '%s'%s%s%s (see vmwatts %s --help)\n", command,
+		argv[1], near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "",
+		command);
+	return 2;
+}
+
 void cli_progress(const char *what, double done)
 {
 	if (!isatty(STDERR_FILENO))

@@ -63,6 +63,12 @@ int cli_print(const char *command, struct text *t);
 /* Find argv[1] in the table and run it; exec its helper where it has one. */
 int cli_main(int argc, char **argv, const char *program, const struct command *commands, size_t n);
 
+/*
+ * As cli_main for what follows a command: `vmwatts record guest`. The action's argv[0] is both
+ * words.
+ */
+int cli_actions(int argc, char **argv, const struct command *actions, size_t n);
+
 /* Replace this process by the helper executable (beside our own, or in libexecdir). */
 int cli_exec_helper(const char *helper, char **argv);
 

@@ -386,46 +386,14 @@ static int run_merge(int argc, char **argv)
 	return merge_files(argv[0], &rest, out, replace);
 }
 
-static const struct {
-	const char *name, *full_name, *summary;
-	int (*run)(int argc, char **argv);
-} actions[] = {
-	{"import", "dataset import", "recordings (CSV) into a dataset", cmd_dataset_import},
-	{"show", "dataset show", "what a dataset holds", run_show},
-	{"export", "dataset export", "a dataset as CSV", run_export},
-	{"merge", "dataset merge", "several datasets into one", run_merge},
+static const struct command actions[] = {
+	{"import", "recordings (CSV or traces) into a dataset", cmd_dataset_import, NULL},
+	{"show", "what a dataset or a trace holds", run_show, NULL},
+	{"export", "a dataset, or one side of a trace, as CSV", run_export, NULL},
+	{"merge", "several datasets into one", run_merge, NULL},
 };
-
-static void print_actions(FILE *out)
-{
-	fprintf(out, "usage: vmwatts dataset ACTION [options]\n\nactions:\n");
-	for (size_t i = 0; i < array_size(actions); i++)
-		fprintf(out, "  %-8s %s\n", actions[i].name, actions[i].summary);
-}
 
 int cmd_dataset(int argc, char **argv)
 {
-	const char *names[array_size(actions)], *near;
-	char full_name[32];
-
-	if (argc < 2) {
-		print_actions(stderr);
-		return 2;
-	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-		print_actions(stdout);
-		return 0;
-	}
-	for (size_t i = 0; i < array_size(actions); i++) {
-		names[i] = actions[i].name;
-		if (strcmp(argv[1], actions[i].name) != 0)
-			continue;
-		snprintf(full_name, sizeof(full_name), "%s", actions[i].full_name);
-		argv[1] = full_name;
-		return actions[i].run(argc - 1, argv + 1);
-	}
-	near = nearest_name(argv[1], names, array_size(names));
-	fprintf(stderr, "vmwatts dataset: no action '%s'%s%s%s (see vmwatts dataset --help)\n",
-		argv[1], near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-	return 2;
+	return cli_actions(argc, argv, actions, array_size(actions));
 }
