@@ -193,7 +193,8 @@ int cmd_record_guest(int argc, char **argv)
 	checked.perf = !no_perf;
 	checked.push.say = say_push;
 	checked.push.user = &checked;
-	checked.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
+	/* A command has its own things to show. */
+	checked.progress = isatty(STDERR_FILENO) && !command.n ? show_progress : NULL;
 	if (command.n) {
 		command.items[command.n] = NULL;
 		checked.command = command.items;

@@ -154,6 +154,7 @@ struct shown {
 	const struct plan *plan;
 	bool terminal, json;
 	double begin_s;
+	int percent; /* as shown last */
 	struct text *out; /* JSON of the phases so far */
 };
 
@@ -189,8 +190,9 @@ static void show_progress(void *context, const struct run_progress *p)
 			fprintf(stderr, "phase %zu/%zu %s\n", p->phase + 1, s->plan->n_phases,
 				name);
 	}
-	if (s->terminal)
+	if (s->terminal && (p->moment == RUN_PHASE_BEGINS || (int)(100 * p->done) != s->percent))
 		cli_progress(line, p->done);
+	s->percent = (int)(100 * p->done);
 	if (s->json && p->moment == RUN_PHASE_ENDS)
 		note_phase(s, p);
 }
