@@ -10,7 +10,7 @@
 
 #include "agent/parts.h"
 #include "base/cleanup.h"
-#include "bundle/bundle.h"
+#include "bundle/store.h"
 
 /* A model_path that was asked for must be there; the default one may be missing. */
 static int check_model_path(const struct config *c, bool *ret_exists, struct err *e)

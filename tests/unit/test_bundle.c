@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/parse.h"
 #include "bundle/bundle.h"
+#include "bundle/store.h"
 #include "bundle/minisign.h"
 #include "model/estimate.h"
 #include "sets.h"
