@@ -292,6 +292,27 @@ int store_load_current(const char *model_path, const struct trust *t, struct mod
 	return store_pick(&p, t, (int64_t)time(NULL), ret, ret_path, e);
 }
 
+int store_pick_before(const struct store_place *p, const struct trust *t, const struct model_set *s,
+		      struct model_set **ret, struct err *e)
+{
+	autofree struct ledger *l = NULL;
+	struct store_entry *entries = NULL, *before;
+	size_t n = 0;
+	int r = ledger_read(p, &l, e);
+
+	if (r == 0)
+		r = list(p->model_path, t, l, &entries, &n, e);
+	if (r < 0)
+		return r;
+	before = store_find_last(entries, n, l, s);
+	if (before)
+		*ret = steal(before->set);
+	else
+		r = err_set(e, -ENOENT, "nothing was active before %s %s", s->name, s->version);
+	store_list_free(entries, n);
+	return r;
+}
+
 enum bundle_state store_state(const struct store_place *p, const struct model_set *s)
 {
 	autofree struct ledger *l = NULL;

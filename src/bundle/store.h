@@ -78,6 +78,10 @@ int store_note_served(const struct store_place *p, const struct model_set *s, st
 /* `s` served through its probation. */
 int store_note_proven(const struct store_place *p, const struct model_set *s, struct err *e);
 
+/* The version active before `s` that was not rolled back. -ENOENT: none. */
+int store_pick_before(const struct store_place *p, const struct trust *t, const struct model_set *s,
+		      struct model_set **ret, struct err *e);
+
 /* What the ledger says of `s`. */
 enum bundle_state store_state(const struct store_place *p, const struct model_set *s);
 
