@@ -164,9 +164,10 @@ static int copy_signatures(const char *source, const char *target, struct err *e
 static bool holds(const char *path, const char *data, size_t len)
 {
 	autofree char *old = NULL;
+	struct err absent = ERR_INIT;
 	size_t old_len;
 
-	return file_read(path, BUNDLE_MAX_BYTES, true, &old, &old_len, NULL) == 0 &&
+	return file_read(path, BUNDLE_MAX_BYTES, true, &old, &old_len, &absent) == 0 &&
 	       old_len == len && !memcmp(old, data, len);
 }
 

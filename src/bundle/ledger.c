@@ -79,10 +79,12 @@ static bool ledger_path(const struct store_place *p, int which, char path[PATH_M
 static void read_file(const struct store_place *p, int which, struct ledger *l)
 {
 	autofree char *text = NULL;
+	struct err absent = ERR_INIT;
 	char path[PATH_MAX];
 	size_t len, before = l->n;
 
-	if (!ledger_path(p, which, path) || file_read(path, FILE_MAX, true, &text, &len, NULL) < 0)
+	if (!ledger_path(p, which, path) ||
+	    file_read(path, FILE_MAX, true, &text, &len, &absent) < 0)
 		return;
 	for (const char *at = text; *at && l->n - before < LEDGER_LINES_MAX;) {
 		if (parse_line(at, &l->lines[l->n]))
