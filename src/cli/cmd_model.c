@@ -2,7 +2,6 @@
 /* vmwatts model: keys, signatures and installed bundles. One table row per verb. */
 #include <errno.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,43 +161,6 @@ static int verify(const struct trust_arguments *a, const struct string_list *res
 	return r;
 }
 
-static void inspect_model(enum zone z, const struct model *m)
-{
-	printf("  %-9s %-8s %-6s %-8s %8llu %6u %9.1f %9.3g %9.1f\n", zone_name(z), model_family(m),
-	       tier_name(m->tier), m->history ? "yes" : "no", (unsigned long long)m->rows,
-	       m->groups, 100 * m->wmape, m->mae_w, 100 * m->coverage_90);
-}
-
-static void inspect_text(const struct model_set *s, const char *key)
-{
-	const struct applicability *a = &s->trained_on;
-	char created[64], expires[64];
-
-	model_date(s->created_s, created, sizeof(created));
-	model_date(s->expires_s, expires, sizeof(expires));
-	printf("%s %s\n", s->name, s->version);
-	printf("  sequence    %lld\n  signed by   %s\n", (long long)s->sequence, key);
-	printf("  created     %s\n  expires     %s\n", created, expires);
-	printf("  scope       %s\n", scope_name(s->scope));
-	printf("  interval    %g s, averaged over %g s\n", s->interval_s, s->window_s);
-	printf("  trained on  %s%s%u to %u vCPUs\n", a->cpu_model, a->cpu_model[0] ? ", " : "",
-	       a->vcpus_min, a->vcpus_max);
-	printf("  inputs      %zu\n\n", s->n_inputs);
-	printf("  %-9s %-8s %-6s %-8s %8s %6s %9s %9s %9s\n", "zone", "family", "tier", "history",
-	       "rows", "groups", "wMAPE %", "MAE W", "in 90 % %");
-	zone_foreach (z) {
-		for (size_t i = 0; i < s->zones[z].n; i++)
-			inspect_model(z, &s->zones[z].models[i]);
-	}
-	zone_foreach (z) {
-		if (model_set_derives(s, z))
-			printf("  %-9s derived: %s\n", zone_name(z),
-			       z == ZONE_UNCORE ? "package minus core"
-						: "the prior's share of package");
-	}
-	printf("\n  Figures are for rows left out of training. --json prints the whole card.\n");
-}
-
 static void inspect_json(const struct model_set *s, const char *key)
 {
 	struct text t = {0};
@@ -237,7 +199,7 @@ static int inspect(const struct trust_arguments *a, const struct string_list *re
 	if (r == 0 && a->json)
 		inspect_json(s, key);
 	else if (r == 0)
-		inspect_text(s, key);
+		model_card(s, key);
 	model_set_free(s);
 	trust_free(t);
 	return r;

@@ -26,6 +26,9 @@ int model_one_word(const struct string_list *rest, const char *what, struct err 
 /* "2026-01-31 12:00:00 UTC", or "never" for 0. */
 void model_date(int64_t t_s, char *buf, size_t size);
 
+/* Print the card of `s`, signed by `key`: data, dates, features by tier, accuracy, limits. */
+void model_card(const struct model_set *s, const char *key);
+
 int model_install(const struct trust_arguments *a, const struct string_list *rest, struct err *e);
 int model_list(const struct trust_arguments *a, const struct string_list *rest, struct err *e);
 int model_activate(const struct trust_arguments *a, const struct string_list *rest, struct err *e);
