@@ -144,19 +144,6 @@ static struct model_set *load_before(const struct agent *a, const struct model_s
 	return before;
 }
 
-/* Proven: what served until now, or what served before something that is itself on probation. */
-static struct model_set *choose_before(struct agent *a, struct model_set *before)
-{
-	struct model_set *proven;
-
-	if (!a->probation)
-		return before;
-	proven = probation_take_before(a->probation);
-	drop_probation(a);
-	model_set_free(before);
-	return proven;
-}
-
 static void note_served(const struct agent *a, const struct model_set *set)
 {
 	const struct store_place place = place_of(&a->config);
@@ -181,7 +168,7 @@ void agent_begin_probation(struct agent *a, struct model_set *before)
 		model_set_free(before);
 		return;
 	}
-	before = choose_before(a, before);
+	drop_probation(a);
 	if (a->watches && set)
 		note_served(a, set);
 	if (!a->watches || !set || !o.ticks || store_state(&place, set) == BUNDLE_PROVEN) {
@@ -229,10 +216,12 @@ static void roll_back(struct agent *a, enum rollback_reason reason)
 	}
 	trust_free(trust);
 	drop_probation(a);
-	if (agent_make_meter(a, &a->config, before, &m, &e) < 0)
+	if (agent_make_meter(a, &a->config, before, &m, &e) < 0) {
 		log_error("%s: no other bundle can serve", e.msg);
-	else
-		agent_take_meter(a, m, NULL);
+		return;
+	}
+	agent_take_meter(a, m, NULL);
+	agent_begin_probation(a, NULL); /* it may itself be new */
 }
 
 void agent_watch_probation(struct agent *a, const double *truth_w)

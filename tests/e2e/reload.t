@@ -86,6 +86,27 @@ wait_for 5 serves 2
 ok $? "model activate too"
 like "$(model list --history)" "rolled-back +m-2.0.0" "the history tells it"
 
+# ---- a bad one with good signatures: it was taught kilowatts
+awk -F, -v OFS=, 'NR == 1 {for (i = 1; i <= NF; i++) w[i] = $i ~ /_watts$/} NR > 1 {for (i in w) if (w[i]) $i *= 1e5} 1' \
+	"$top"/data/metalci/20240913*.csv >absurd.csv
+"$vmwatts" dataset import --joined absurd.csv --window 20 --out absurd.db >/dev/null 2>&1
+"$vmwatts" train --dataset absurd.db --name m --family linear --search none --sign-key k.key --version 3.0.0 \
+	--sequence 3 --out b3.vmw >/dev/null 2>&1
+model install b3.vmw >/dev/null
+rolled_back() { [ "$(metric 'kepler_vm_model_rollbacks_total{reason="out_of_range"}')" = 1 ]; }
+wait_for 10 rolled_back
+ok $? "a bundle that is out of range is rolled back by itself, and counted"
+is "$(metric vmwatts_bundle_sequence)" 2 "the version before serves"
+grep -q "bundle m 3.0.0 is rolled back: out_of_range; version 2.0.0 serves" log
+ok $? "the log says so"
+is "$(model list --json | jq -r '.[] | select(.version == "3.0.0") | .state + " " + .reason')" "rolled-back out_of_range" "and model list"
+is "$(model list --json | jq -r '.[] | select(.active) | .version')" 2.0.0 "which names the version before as active"
+kill -HUP $agent
+sleep 1
+is "$(metric vmwatts_bundle_sequence)" 2 "and it does not come back by itself"
+rolled_back
+ok $? "once"
+
 # ---- under load
 memory() { sleep 0.5; metric process_resident_memory_bytes; }
 "$build"/tests/e2e/scrape_load "$port" "$rate" >load.json &
@@ -117,5 +138,23 @@ ok $? "no request failed and no joule counter stepped back: $(cat load.json)"
 ok $? "at $rate scrapes a second"
 [ "${after%.*}" -le $((${before%.*} + 1048576)) ]
 ok $? "memory returns to where it was ($before, then $after bytes)"
-is "$(scrape | awk '/^kepler_vm_model_rollbacks_total/ {n += $2} END {print n}')" 0 "nothing was rolled back by itself"
+is "$(scrape | awk '/^kepler_vm_model_rollbacks_total/ {n += $2} END {print n}')" 1 "nothing else was rolled back by itself"
+kill $agent
+wait $agent
+
+# ---- a ConfigMap: links through ..data, swapped by a rename
+mkdir -p map/..one map/..two
+cp b1.vmw map/..one/m.vmw && cp b1.vmw.minisig map/..one/m.vmw.minisig
+cp b2.vmw map/..two/m.vmw && cp b2.vmw.minisig map/..two/m.vmw.minisig
+chmod 644 map/*/*
+(cd map && ln -s ..one ..data && ln -s ..data/m.vmw . && ln -s ..data/m.vmw.minisig .)
+sed "s,model_path: .*,model_path: $work/map,; s,state_directory: .*,state_directory: $work/state2," config.yaml >map.yaml
+"$vmwatts" agent --config map.yaml --listen "$at" 2>log &
+agent=$!
+pids+=($agent)
+wait_for 10 serves 1
+ok $? "a ConfigMap is served"
+(cd map && ln -s ..two ..tmp && mv -T ..tmp ..data)
+wait_for 10 serves 2
+ok $? "and its swap is noticed"
 done_testing

@@ -360,6 +360,27 @@ static void without_a_version_before_the_prior_serves(void **state)
 	assert_int_equal(rollbacks(), 0);
 }
 
+static void the_version_before_may_itself_be_on_probation(void **state)
+{
+	(void)state;
+	install(1, keep_straight);
+	start();
+	tick(40);
+	install(2, bend_confidence);
+	take(true);
+	tick(5);
+	install(3, bend_range);
+	take(true);
+	tick(5);
+	assert_int_equal(serving(), 2);
+	assert_true(meter_snapshot(agent.meter)->bundle.on_probation);
+	take(false); /* the store agrees */
+	tick(35);
+	assert_int_equal(serving(), 1);
+	assert_int_equal(rollbacks(), 2);
+	take(false);
+}
+
 static void a_restart_on_probation_still_knows_the_version_before(void **state)
 {
 	(void)state;
@@ -442,6 +463,7 @@ int main(void)
 		with_agent(a_bundle_passes_its_probation_and_is_proven),
 		with_agent(staged_failures_roll_back_once_each),
 		with_agent(without_a_version_before_the_prior_serves),
+		with_agent(the_version_before_may_itself_be_on_probation),
 		with_agent(a_restart_on_probation_still_knows_the_version_before),
 		with_agent(a_bad_bundle_leaves_the_old_one_serving),
 		with_agent(methods_switch_at_run_time),
