@@ -146,7 +146,7 @@ wait $agent
 mkdir -p map/..one map/..two
 cp b1.vmw map/..one/m.vmw && cp b1.vmw.minisig map/..one/m.vmw.minisig
 cp b2.vmw map/..two/m.vmw && cp b2.vmw.minisig map/..two/m.vmw.minisig
-chmod 644 map/*/*
+chmod 644 map/..one/* map/..two/*
 (cd map && ln -s ..one ..data && ln -s ..data/m.vmw . && ln -s ..data/m.vmw.minisig .)
 sed "s,model_path: .*,model_path: $work/map,; s,state_directory: .*,state_directory: $work/state2," config.yaml >map.yaml
 "$vmwatts" agent --config map.yaml --listen "$at" 2>log &
