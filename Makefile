@@ -47,6 +47,12 @@ fuzz: ## every fuzzer for FUZZ_SECONDS (default 5)
 fleet: all ## a simulated fleet of 200 VMs x 24 h in a real Prometheus and VictoriaMetrics, read back (minutes)
 	@FLEET_VMS=$${FLEET_VMS:-200} FLEET_HOURS=$${FLEET_HOURS:-24} tests/e2e/fleet.t
 
+reloads: all ## 1000 reloads under 2000 scrapes a second (a minute)
+	@RELOADS=$${RELOADS:-1000} SCRAPES=$${SCRAPES:-2000} tests/e2e/reload.t
+
+mutations: all ## 100000 mutated bundles signed again, and as many signatures (minutes)
+	@MUTATIONS=$${MUTATIONS:-100000} $(BUILD)/tests/unit/test_mutations
+
 cover: ## line coverage of src/ by the units, as a table
 	@tools/test cover
 
@@ -62,4 +68,4 @@ clean:
 help:
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-.PHONY: accuracy all e2e man run demo test bench lint san valgrind fuzz fleet cover fmt clean help
+.PHONY: accuracy all e2e man run demo test bench lint san valgrind fuzz fleet reloads mutations cover fmt clean help

@@ -10,7 +10,7 @@
 
 #include "agent/parts.h"
 #include "base/cleanup.h"
-#include "bundle/bundle.h"
+#include "base/file.h"
 
 /* A model_path that was asked for must be there; the default one may be missing. */
 static int check_model_path(const struct config *c, bool *ret_exists, struct err *e)
@@ -29,49 +29,6 @@ static int check_model_path(const struct config *c, bool *ret_exists, struct err
 	return err_errno(e, "model_path %s cannot be read", c->model_path);
 }
 
-/* What this agent may serve at all. */
-static int check_bundle(const struct config *c, const struct model_set *s, struct err *e)
-{
-	if (s->scope == SCOPE_PLATFORM)
-		return err_set(e, -ERR_DATA,
-			       "%s %s estimates a wall meter (scope platform): the agent serves "
-			       "vm_active and node_total",
-			       s->name, s->version);
-	if (s->sequence < c->minimum_sequence)
-		return err_set(e, -ERR_STALE,
-			       "%s %s has sequence %lld, below minimum_sequence %lld", s->name,
-			       s->version, (long long)s->sequence, (long long)c->minimum_sequence);
-	return 0;
-}
-
-/* *ret stays NULL when there is nothing to serve. */
-static int load_bundle(const struct config *c, struct model_set **ret, struct err *e)
-{
-	struct trust *trust = NULL;
-	int r = trust_load_directory(c->trusted_keys, &trust, e);
-
-	if (r < 0)
-		return r;
-	r = store_load_current(c->model_path, trust, ret, NULL, e);
-	if (r == -ENOENT) {
-		log_info("%s; the built-in prior serves", e->msg);
-		*e = (struct err)ERR_INIT;
-		r = 0;
-	} else if (r < 0 && trust_count(trust) == 0) {
-		r = err_set(e, -ERR_SIGNATURE,
-			    "no bundle of %s is used: trusted_keys %s holds no key", c->model_path,
-			    c->trusted_keys);
-	} else if (r == 0) {
-		r = check_bundle(c, *ret, e);
-	}
-	trust_free(trust);
-	if (r < 0) {
-		model_set_free(*ret);
-		*ret = NULL;
-	}
-	return r;
-}
-
 static void read_identity(struct agent *a)
 {
 	struct err why = ERR_INIT;
@@ -80,35 +37,27 @@ static void read_identity(struct agent *a)
 		log_warn("%s: the generic prior serves", why.msg);
 }
 
-static int make_meter(struct agent *a, const struct config *c, struct model_set *set,
-		      struct meter **ret, struct err *e)
+/* The token of POST /-/reload: the file's first line. */
+static int read_token(const struct config *c, char token[HTTP_TOKEN_MAX], struct err *e)
 {
-	struct meter_options o = {.config = c,
-				  .identity = &a->identity,
-				  .state = &a->state,
-				  .set = set,
-				  .step_s = (double)c->sampling_interval_ns / 1e9};
-	int r = meter_new(&o, ret, e);
+	autofree char *text = NULL;
+	size_t len;
+	int r;
 
-	if (r == 0)
-		meter_refit(*ret, a->identity.n_cpus);
-	return r;
-}
-
-/* Say what serves, once it does. */
-static void tell_model(const struct agent *a)
-{
-	const struct snapshot *s = meter_snapshot(a->meter);
-
-	if (!s->set)
-		return;
-	log_info("serving bundle %s %s (sequence %lld)", s->set->name, s->set->version,
-		 (long long)s->set->sequence);
-	if (meter_misfit(a->meter)[0])
-		log_warn("the bundle was trained on another machine (%s): intervals are wider",
-			 meter_misfit(a->meter));
-	if (s->bundle_expired)
-		log_warn("the bundle has expired: intervals are wider");
+	token[0] = 0;
+	if (!c->reload_token_file[0])
+		return 0;
+	r = file_read(c->reload_token_file, 4096, true, &text, &len, e);
+	if (r < 0)
+		return err_prefix(e, "reload_token_file");
+	len = strcspn(text, "\r\n");
+	if (len < HTTP_TOKEN_MIN || len >= HTTP_TOKEN_MAX)
+		return err_set(e, -ERR_CONFIG,
+			       "reload_token_file %s: its first line must have %d to %d characters",
+			       c->reload_token_file, HTTP_TOKEN_MIN, HTTP_TOKEN_MAX - 1);
+	memcpy(token, text, len);
+	token[len] = 0;
+	return 0;
 }
 
 int agent_init(struct agent *a, const struct agent_options *o, struct err *e)
@@ -128,20 +77,22 @@ int agent_init(struct agent *a, const struct agent_options *o, struct err *e)
 		r = root_init(&a->root, o->root, e);
 	if (r == 0)
 		r = check_model_path(&a->config, &has_path, e);
+	if (r == 0)
+		r = read_token(&a->config, a->token, e);
 	if (r < 0)
 		return r;
 	log_setup((enum log_level)a->config.log_level, (enum log_format)a->config.log_format);
 	read_identity(a);
 	agent_check_isolation(a);
-	if (has_path && load_bundle(&a->config, &set, &why) < 0) {
+	if (has_path && agent_load_bundle(a, &a->config, &set, &why) < 0) {
 		a->bundle_load_failures++;
 		log_error("%s; the built-in prior serves", why.msg);
 	}
-	r = make_meter(a, &a->config, set, &a->meter, e);
+	r = agent_make_meter(a, &a->config, set, &a->meter, e);
 	if (r == 0)
 		r = pinning_window_init(&a->pinning, PINNING_WINDOW_S, e);
 	if (r == 0)
-		tell_model(a);
+		agent_tell_model(a);
 	return r;
 }
 
@@ -149,6 +100,7 @@ void agent_release(struct agent *a)
 {
 	http_free(a->http);
 	meter_free(a->meter);
+	probation_free(a->probation);
 	pinning_window_release(&a->pinning);
 	collector_free(a->collector);
 	sample_release(&a->samples[0]);
@@ -187,7 +139,7 @@ struct parts {
 static int make_parts(struct agent *a, const struct config *c, struct model_set *set,
 		      struct parts *p, struct err *e)
 {
-	int r = make_meter(a, c, set, &p->meter, e);
+	int r = agent_make_meter(a, c, set, &p->meter, e);
 
 	if (r == 0 && c->perf_counters_enabled != a->config.perf_counters_enabled)
 		r = open_collector(a, c->perf_counters_enabled, &p->collector, e);
@@ -202,8 +154,10 @@ static int make_parts(struct agent *a, const struct config *c, struct model_set 
 
 static void take_parts(struct agent *a, const struct parts *p)
 {
-	meter_free(a->meter);
-	a->meter = p->meter;
+	struct model_set *before = NULL;
+
+	agent_take_meter(a, p->meter, &before);
+	agent_begin_probation(a, before);
 	if (p->collector) {
 		collector_free(a->collector);
 		a->collector = p->collector;
@@ -212,42 +166,87 @@ static void take_parts(struct agent *a, const struct parts *p)
 		http_free(a->http);
 		a->http = p->http;
 	}
-	/* Estimate what passed since the last tick, so that no scrape finds nothing. */
-	agent_tick(a);
+	if (a->http)
+		http_set_token(a->http, a->token);
+}
+
+static int reload(struct agent *a, struct config *c, char token[HTTP_TOKEN_MAX],
+		  struct parts *parts, struct err *e)
+{
+	struct model_set *set = NULL;
+	bool has_path = false;
+	int r = config_load(&a->options->flags, c, e);
+
+	if (r == 0)
+		r = check_model_path(c, &has_path, e);
+	if (r == 0)
+		r = read_token(c, token, e);
+	if (r < 0) {
+		a->config_reload_failures++;
+		return r;
+	}
+	if (has_path && (r = agent_load_bundle(a, c, &set, e)) < 0) {
+		a->bundle_load_failures++;
+		agent_count_reload(a, r);
+		return r;
+	}
+	r = make_parts(a, c, set, parts, e);
+	if (r < 0)
+		a->config_reload_failures++;
+	return r;
 }
 
 int agent_reload(struct agent *a, struct err *e)
 {
 	autofree struct config *c = malloc(sizeof(*c));
-	struct model_set *set = NULL;
 	struct parts parts = {.meter = NULL};
-	bool has_path = false;
-	int r;
+	char token[HTTP_TOKEN_MAX];
+	int r = c ? reload(a, c, token, &parts, e) : err_nomem(e);
 
-	if (!c)
-		return err_nomem(e);
-	r = config_load(&a->options->flags, c, e);
-	if (r == 0)
-		r = check_model_path(c, &has_path, e);
 	if (r < 0) {
-		a->config_reload_failures++;
-		return r;
-	}
-	if (has_path && (r = load_bundle(c, &set, e)) < 0) {
-		a->bundle_load_failures++;
-		return r;
-	}
-	r = make_parts(a, c, set, &parts, e);
-	if (r < 0) {
-		a->config_reload_failures++;
+		agent_fill_bundle(a);
 		return r;
 	}
 	if (strcmp(c->state_directory, a->config.state_directory) != 0)
 		log_warn("state_directory changes when the agent is started anew");
+	memcpy(c->state_directory, a->config.state_directory, sizeof(c->state_directory));
 	a->config = *c;
+	memcpy(a->token, token, sizeof(a->token));
 	take_parts(a, &parts);
+	agent_count_reload(a, 0);
+	/* Estimate what passed since the last tick. */
+	agent_tick(a);
 	log_setup((enum log_level)a->config.log_level, (enum log_format)a->config.log_format);
-	tell_model(a);
+	agent_tell_model(a);
 	agent_check_isolation(a);
 	return 0;
+}
+
+int agent_reload_bundle(struct agent *a, bool *ret_changed, struct err *e)
+{
+	const struct model_set *now = meter_snapshot(a->meter)->set;
+	struct model_set *set = NULL, *before = NULL;
+	struct meter *m;
+	int r = agent_load_bundle(a, &a->config, &set, e);
+
+	*ret_changed = false;
+	if (r == 0 && !set && now)
+		r = err_set(e, -ENOENT, "no bundle in %s any more", a->config.model_path);
+	if (r == 0 && (!set || agent_same_bundle(set, now))) {
+		model_set_free(set);
+		return 0;
+	}
+	*ret_changed = true;
+	if (r == 0)
+		r = agent_make_meter(a, &a->config, set, &m, e);
+	else
+		a->bundle_load_failures++;
+	agent_count_reload(a, r);
+	if (r == 0) {
+		agent_take_meter(a, m, &before);
+		agent_begin_probation(a, before);
+		agent_tell_model(a);
+	}
+	agent_fill_bundle(a);
+	return r;
 }

@@ -12,11 +12,16 @@
 #include "agent/agent.h"
 #include "agent/notify.h"
 #include "agent/parts.h"
+#include "agent/watch.h"
 #include "base/cleanup.h"
+
+#define SETTLE_NS 200000000
 
 struct loop {
 	struct agent *agent;
 	int epoll_fd, timer_fd, signal_fd;
+	int settle_fd; /* a timer: the store was quiet long enough to be read */
+	struct watch store;
 	int http_fd; /* as registered */
 	bool leave;
 };
@@ -48,6 +53,7 @@ static int arm_timer(struct loop *l, struct err *e)
 static int open_loop(struct loop *l, struct err *e)
 {
 	sigset_t signals;
+	struct err why = ERR_INIT;
 	int r;
 
 	sigemptyset(&signals);
@@ -59,16 +65,25 @@ static int open_loop(struct loop *l, struct err *e)
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	l->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (l->epoll_fd < 0 || l->timer_fd < 0 || l->signal_fd < 0)
+	l->settle_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (l->epoll_fd < 0 || l->timer_fd < 0 || l->signal_fd < 0 || l->settle_fd < 0)
 		return err_errno(e, "cannot make the event loop");
+	if (watch_open(&l->store, &why) < 0)
+		log_warn("%s: a new bundle is taken on SIGHUP only", why.msg);
 	r = watch(l, l->timer_fd, e);
 	if (r == 0)
 		r = watch(l, l->signal_fd, e);
+	if (r == 0)
+		r = watch(l, l->settle_fd, e);
+	if (r == 0 && l->store.fd >= 0)
+		r = watch(l, l->store.fd, e);
 	return r == 0 ? arm_timer(l, e) : r;
 }
 
 static void close_loop(struct loop *l)
 {
+	watch_close(&l->store);
+	cleanup_fd(&l->settle_fd);
 	cleanup_fd(&l->signal_fd);
 	cleanup_fd(&l->timer_fd);
 	cleanup_fd(&l->epoll_fd);
@@ -78,6 +93,39 @@ static int watch_http(struct loop *l, struct err *e)
 {
 	l->http_fd = http_fd(l->agent->http);
 	return watch(l, l->http_fd, e);
+}
+
+/* Read the store once a change of several files is through. */
+static void settle(struct loop *l)
+{
+	const struct itimerspec soon = {.it_value = {0, SETTLE_NS}};
+
+	struct itimerspec armed;
+
+	/* Not again: a store that never rests is read all the same. */
+	if (timerfd_gettime(l->settle_fd, &armed) == 0 && !armed.it_value.tv_nsec)
+		timerfd_settime(l->settle_fd, 0, &soon, NULL);
+}
+
+static void watch_store(struct loop *l)
+{
+	if (watch_directory(&l->store, l->agent->config.model_path))
+		settle(l);
+}
+
+/* The store has changed by itself: only the bundle is read anew. */
+static void on_settled(struct loop *l)
+{
+	struct err e = ERR_INIT;
+	uint64_t expirations;
+	bool changed;
+
+	if (read(l->settle_fd, &expirations, sizeof(expirations)) != sizeof(expirations))
+		return;
+	if (agent_reload_bundle(l->agent, &changed, &e) < 0)
+		log_error("reload: %s; the agent keeps what it had", e.msg);
+	else if (changed)
+		log_info("reloaded: %s has changed", l->agent->config.model_path);
 }
 
 static void reload(struct loop *l)
@@ -99,7 +147,15 @@ static void reload(struct loop *l)
 		log_error("reload: %s; the agent keeps what it had", e.msg);
 	else
 		log_info("reloaded");
+	watch_store(l);
 	notify_manager("READY=1");
+}
+
+static void on_http(struct loop *l)
+{
+	http_run(l->agent->http);
+	if (http_take_reload(l->agent->http))
+		reload(l);
 }
 
 static void on_signal(struct loop *l)
@@ -121,14 +177,15 @@ static void on_timer(struct loop *l)
 	if (read(l->timer_fd, &expirations, sizeof(expirations)) != sizeof(expirations))
 		return;
 	agent_tick(l->agent);
-	http_run(l->agent->http); /* deadlines of slow clients */
+	on_http(l); /* deadlines of slow clients */
+	watch_store(l);
 	notify_manager("WATCHDOG=1");
 }
 
 static int run_loop(struct loop *l, struct err *e)
 {
 	while (!l->leave) {
-		struct epoll_event events[4];
+		struct epoll_event events[8];
 		int n = epoll_wait(l->epoll_fd, events, array_size(events), -1);
 
 		if (n < 0 && errno != EINTR)
@@ -139,7 +196,11 @@ static int run_loop(struct loop *l, struct err *e)
 			else if (events[i].data.fd == l->signal_fd)
 				on_signal(l);
 			else if (events[i].data.fd == l->http_fd)
-				http_run(l->agent->http);
+				on_http(l);
+			else if (events[i].data.fd == l->settle_fd)
+				on_settled(l);
+			else if (events[i].data.fd == l->store.fd && watch_read(&l->store))
+				settle(l);
 		}
 	}
 	return 0;
@@ -168,7 +229,11 @@ static int serve(struct loop *l, struct err *e)
 		r = agent_start_sampling(a, e);
 	if (r < 0)
 		return r;
+	http_set_token(a->http, a->token);
 	open_state(a);
+	a->watches = true;
+	agent_begin_probation(a, NULL);
+	watch_directory(&l->store, a->config.model_path);
 	log_info("serving http://%s/metrics and /api/v1/power, model %s, every %g s",
 		 http_address(a->http), meter_snapshot(a->meter)->model_version,
 		 (double)a->config.sampling_interval_ns / 1e9);
@@ -184,7 +249,12 @@ static int serve(struct loop *l, struct err *e)
 int agent_run(const struct agent_options *o, struct err *e)
 {
 	struct agent *a = malloc(sizeof(*a));
-	struct loop l = {.agent = a, .epoll_fd = -1, .timer_fd = -1, .signal_fd = -1};
+	struct loop l = {.agent = a,
+			 .epoll_fd = -1,
+			 .timer_fd = -1,
+			 .signal_fd = -1,
+			 .settle_fd = -1,
+			 .store = {.fd = -1, .wd = -1}};
 	int r;
 
 	if (!a)

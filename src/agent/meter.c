@@ -10,6 +10,7 @@
 
 #include "agent/account.h"
 #include "agent/policy.h"
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "health/drift.h"
 #include "model/estimator.h"
@@ -29,7 +30,7 @@ struct meter {
 	struct policy policy[ZONE_RAPL_COUNT];
 	struct account accounts[ZONE_RAPL_COUNT];
 	struct row row, masked;
-	struct estimate estimate;
+	struct estimate estimate, raw;
 	struct snapshot snapshot;
 	char version[128];
 };
@@ -171,6 +172,21 @@ const struct estimate *meter_estimate(const struct meter *m)
 	return &m->estimate;
 }
 
+struct model_set *meter_take_set(struct meter *m)
+{
+	return steal(m->set);
+}
+
+const struct estimate *meter_raw(const struct meter *m)
+{
+	return &m->raw;
+}
+
+const struct row *meter_input(const struct meter *m)
+{
+	return m->config.has_whitelist ? &m->masked : &m->row;
+}
+
 /* ---- one row ---- */
 
 /* Only whitelisted features reach a model. The prior knows load and vCPUs alone. */
@@ -263,6 +279,7 @@ static void estimate(struct meter *m)
 	bool disable = m->config.fallback_method == FALLBACK_METHOD_DISABLE;
 
 	estimator_push(m->estimator, mask(m), &m->estimate);
+	m->raw = m->estimate;
 	m->estimate.tier = row_tier(&m->row);
 	if (!disable)
 		fall_back(m);
@@ -285,7 +302,8 @@ static void count_energy(struct meter *m, double seconds)
 			continue;
 		m->state->zones[z].active_j += zone->active_w * seconds;
 		m->state->zones[z].idle_j += zone->idle_w * seconds;
-		account_add(&m->accounts[z], zone, seconds);
+		if (seconds > 0)
+			account_add(&m->accounts[z], zone, seconds);
 	}
 	state_commit(m->state);
 }
@@ -380,4 +398,49 @@ void meter_row(struct meter *m, const struct row *row, double seconds)
 	s->t_s = row->t_s;
 	s->tier = m->estimate.tier;
 	s->usage_ratio = usage_ratio(row);
+}
+
+/* ---- from meter to meter ---- */
+
+static bool same_set(const struct model_set *a, const struct model_set *b)
+{
+	return a && b && a->sequence == b->sequence && !strcmp(a->name, b->name) &&
+	       !strcmp(a->version, b->version);
+}
+
+static bool same_gauges(const struct meter *a, const struct meter *b)
+{
+	return a->config.collection_interval_ns == b->config.collection_interval_ns &&
+	       a->accounts[0].cap == b->accounts[0].cap;
+}
+
+void meter_inherit(struct meter *m, struct meter *from)
+{
+	struct snapshot *s = &m->snapshot;
+	const struct snapshot *old = &from->snapshot;
+
+	if (same_gauges(m, from)) {
+		struct account swap[ZONE_RAPL_COUNT];
+
+		memcpy(swap, m->accounts, sizeof(swap));
+		memcpy(m->accounts, from->accounts, sizeof(swap));
+		memcpy(from->accounts, swap, sizeof(swap));
+	}
+	if (same_set(m->set, from->set))
+		memcpy(m->policy, from->policy, sizeof(m->policy));
+	memcpy(s->source_errors, old->source_errors, sizeof(s->source_errors));
+	memcpy(s->source_duration_s, old->source_duration_s, sizeof(s->source_duration_s));
+	s->tick_s = old->tick_s;
+	s->pinning_score = old->pinning_score;
+	s->out_of_distribution_ratio = old->out_of_distribution_ratio;
+	if (!old->ready)
+		return;
+	meter_row(m, &from->row, 0);
+	each_zone(z)
+	{
+		/* Gauges of another length begin with this row. */
+		if (m->config.enabled && m->estimate.zone[z].valid && !m->accounts[z].n)
+			account_add(&m->accounts[z], &m->estimate.zone[z], 1e-6);
+		fill_zone(m, z, s->zone[z].inference_s);
+	}
 }

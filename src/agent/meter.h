@@ -48,6 +48,21 @@ void meter_show_joules(struct meter *m);
 /* What meter_row filled; the loop adds what it knows. Lives as long as the meter. */
 struct snapshot *meter_snapshot(struct meter *m);
 
+/*
+ * Go on where `from` was: its gauges' past, and its last row estimated anew at
+ * no energy, so that no scrape finds nothing in between. Then free `from`.
+ */
+void meter_inherit(struct meter *m, struct meter *from);
+
+/* The set, which the caller owns from here on; only meter_free may follow. */
+struct model_set *meter_take_set(struct meter *m);
+
+/* What the bundle alone said of the last row, before confidence policy and prior. */
+const struct estimate *meter_raw(const struct meter *m);
+
+/* The last row as models saw it. */
+const struct row *meter_input(const struct meter *m);
+
 /* The estimate of the last row itself, before averaging. */
 const struct estimate *meter_estimate(const struct meter *m);
 

@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/meter.h"
+#include "agent/probation.h"
 #include "agent/state.h"
 #include "collect/collector.h"
 #include "pinning/score.h"
@@ -29,6 +30,15 @@ struct agent {
 	double pinning_quiet_s; /* time since the score was above the threshold; it was said */
 	struct http *http;	/* NULL unless serving */
 	uint64_t config_reload_failures, bundle_load_failures;
+	struct bundle_snapshot bundle;
+	struct probation *probation; /* NULL: what serves is proven, or not watched */
+	bool watches;		     /* serving: bundles are on probation and the store notes it */
+	bool has_rejected;	     /* rolled back, and no ledger could be written */
+	struct {
+		char name[64], version[32];
+		int64_t sequence;
+	} rejected;
+	char token[HTTP_TOKEN_MAX]; /* of POST /-/reload; "": off */
 };
 
 /* Configuration, machine, bundle and meter; no state file, no counters read, no server. */
@@ -40,6 +50,49 @@ int agent_start_sampling(struct agent *a, struct err *e);
 
 /* Read the configuration and the bundle anew. On failure nothing has changed. */
 int agent_reload(struct agent *a, struct err *e);
+
+/*
+ * The store has changed: take what it serves now, with the configuration as it
+ * is. On failure nothing has changed; *ret_changed says whether there was
+ * anything to take.
+ */
+int agent_reload_bundle(struct agent *a, bool *ret_changed, struct err *e);
+
+/* The bundle that the store of `c` serves; *ret stays NULL when there is none. */
+int agent_load_bundle(const struct agent *a, const struct config *c, struct model_set **ret,
+		      struct err *e);
+
+/* Whether both are the same version of one bundle; either may be NULL. */
+bool agent_same_bundle(const struct model_set *a, const struct model_set *b);
+
+/* Say what serves, once it does. */
+void agent_tell_model(const struct agent *a);
+
+/* Make a meter for `set`, which is taken over. */
+int agent_make_meter(struct agent *a, const struct config *c, struct model_set *set,
+		     struct meter **ret, struct err *e);
+
+/* Exchange the meter, and free the old one; `*ret_old_set` (may be NULL) gets its set. */
+void agent_take_meter(struct agent *a, struct meter *m, struct model_set **ret_old_set);
+
+/*
+ * What serves is new, unless the store knows it as proven: watch it.
+ * `before` is the version that served until now (NULL: what the store has) and
+ * is taken over.
+ */
+void agent_begin_probation(struct agent *a, struct model_set *before);
+
+/*
+ * Judge the last row; roll back when it is bad. `truth_w` by zone where power
+ * is metered (NaN: not this zone), or NULL. Allocates only to roll back.
+ */
+void agent_watch_probation(struct agent *a, const double *truth_w);
+
+/* A bundle was loaded while serving (r 0), or refused. */
+void agent_count_reload(struct agent *a, int r);
+
+/* What became of bundles, into the snapshot. */
+void agent_fill_bundle(struct agent *a);
 
 /* One sample, and with the one before it one row for the meter. Allocates nothing. */
 void agent_tick(struct agent *a);

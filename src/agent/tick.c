@@ -13,9 +13,8 @@ static void fill_costs(struct agent *a, int64_t begin_ns)
 	memcpy(s->source_errors, stats->errors, sizeof(s->source_errors));
 	for (int i = 0; i < SOURCE_COUNT; i++)
 		s->source_duration_s[i] = (double)stats->duration_ns[i] / 1e9;
-	s->config_reload_failures = a->config_reload_failures;
-	s->bundle_load_failures = a->bundle_load_failures;
 	s->migrations = a->migrations;
+	agent_fill_bundle(a);
 	s->tick_s = (double)(a->kernel->thread_cpu_ns() - begin_ns) / 1e9;
 }
 
@@ -26,6 +25,7 @@ static void begin_anew(struct agent *a, unsigned events, double vcpus)
 	if (events & INTERVAL_HOTPLUG)
 		meter_refit(a->meter, vcpus);
 	meter_reset(a->meter);
+	probation_reset(a->probation);
 	pinning_window_reset(&a->pinning);
 }
 
@@ -52,6 +52,7 @@ void agent_tick(struct agent *a)
 	}
 	a->has_previous = true;
 	a->current ^= 1;
+	agent_watch_probation(a, NULL);
 	fill_costs(a, begin_ns);
 	if (a->http)
 		http_show(a->http, meter_snapshot(a->meter));

@@ -238,6 +238,11 @@ static bool decode(const char *line, uint8_t *bytes, size_t n)
 {
 	size_t got;
 
+	/* libsodium takes a byte above 127 for a letter of the alphabet, whichever is near. */
+	for (const char *p = line; *p; p++) {
+		if ((unsigned char)*p > 127)
+			return false;
+	}
 	return sodium_base642bin(bytes, n, line, strlen(line), NULL, &got, NULL, BASE64) == 0 &&
 	       got == n;
 }

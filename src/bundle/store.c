@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The directory of installed bundles: see bundle.h. */
-#include "bundle/bundle.h"
+/* Reading the directory of installed bundles, and what of it to serve: see store.h. */
+#include "bundle/store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -8,15 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
+#include "bundle/store_files.h"
 
-#define CURRENT "current"
+const char *bundle_state_name(enum bundle_state s)
+{
+	static const char *const names[] = {"unknown", "probation", "proven", "rolled-back"};
 
-static int join(char *path, const char *directory, const char *name, struct err *e)
+	return names[s];
+}
+
+int store_join(char *path, const char *directory, const char *name, struct err *e)
 {
 	if (snprintf(path, PATH_MAX, "%s/%s", directory, name) >= PATH_MAX)
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", directory);
@@ -30,20 +35,21 @@ static int is_bundle(const struct dirent *d)
 	return d->d_name[0] != '.' && n > 4 && n < 200 && !strcmp(d->d_name + n - 4, ".vmw");
 }
 
-/* The file that `current` names, or "": a plain name within the store, nothing else. */
-static void read_current(const char *model_path, char name[256])
+void store_read_current(const char *model_path, char name[256])
 {
 	char path[PATH_MAX];
 	ssize_t n;
 
 	name[0] = 0;
-	if (join(path, model_path, CURRENT, NULL) < 0)
+	if (store_join(path, model_path, STORE_CURRENT, NULL) < 0)
 		return;
 	n = readlink(path, name, 255);
 	name[n > 0 ? n : 0] = 0;
 	if (strchr(name, '/'))
 		name[0] = 0;
 }
+
+/* ---- the list ---- */
 
 void store_list_free(struct store_entry *entries, size_t n)
 {
@@ -52,8 +58,62 @@ void store_list_free(struct store_entry *entries, size_t n)
 	free(entries);
 }
 
-int store_list(const char *model_path, const struct trust *t, struct store_entry **ret,
-	       size_t *ret_n, struct err *e)
+/* What the ledger knows of an entry that loaded. */
+static void fill_history(struct store_entry *entry, const struct ledger *l)
+{
+	const char *reason;
+
+	entry->state = ledger_state(l, entry->set, &reason);
+	if (entry->state == BUNDLE_ROLLED_BACK)
+		snprintf(entry->reason, sizeof(entry->reason), "%s", reason);
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->lines[i].event == LEDGER_ACTIVATED && ledger_is(&l->lines[i], entry->set))
+			entry->activated_s = l->lines[i].t_ns / 1000000000;
+	}
+}
+
+struct store_entry *store_find_last(struct store_entry *entries, size_t n, const struct ledger *l,
+				    const struct model_set *but)
+{
+	struct store_entry *found = NULL;
+	size_t latest = 0;
+
+	/* The last of the ledger may have been removed: the last of what is there. */
+	for (size_t i = 0; i < n; i++) {
+		const struct model_set *s = entries[i].set;
+
+		if (!s || entries[i].state == BUNDLE_ROLLED_BACK ||
+		    (but && s->sequence == but->sequence && !strcmp(s->name, but->name) &&
+		     !strcmp(s->version, but->version)))
+			continue;
+		for (size_t k = l->n; k > latest; k--) {
+			if (l->lines[k - 1].event == LEDGER_ACTIVATED &&
+			    ledger_is(&l->lines[k - 1], s)) {
+				latest = k;
+				found = &entries[i];
+				break;
+			}
+		}
+	}
+	return found;
+}
+
+static void mark_previous(struct store_entry *entries, size_t n, const struct ledger *l)
+{
+	struct store_entry *previous;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!entries[i].current || !entries[i].set)
+			continue;
+		previous = store_find_last(entries, n, l, entries[i].set);
+		if (previous)
+			previous->previous = true;
+		return;
+	}
+}
+
+static int list(const char *model_path, const struct trust *t, const struct ledger *l,
+		struct store_entry **ret, size_t *ret_n, struct err *e)
 {
 	struct dirent **names = NULL;
 	struct store_entry *entries;
@@ -63,35 +123,88 @@ int store_list(const char *model_path, const struct trust *t, struct store_entry
 	if (n < 0)
 		return err_errno(e, "model_path %s", model_path);
 	entries = calloc((size_t)n + 1, sizeof(*entries));
-	read_current(model_path, current);
+	store_read_current(model_path, current);
 	for (int i = 0; i < n; i++) {
 		struct store_entry *entry = &entries[i];
 		char path[PATH_MAX];
 
-		if (entries && join(path, model_path, names[i]->d_name, &entry->why) == 0) {
+		if (entries && store_join(path, model_path, names[i]->d_name, &entry->why) == 0) {
 			snprintf(entry->file, sizeof(entry->file), "%s", names[i]->d_name);
 			entry->current = !strcmp(current, names[i]->d_name);
-			bundle_load(path, t, &entry->set, entry->key_id, &entry->why);
+			if (bundle_load(path, t, &entry->set, entry->key_id, &entry->why) == 0)
+				fill_history(entry, l);
 		}
 		free(names[i]);
 	}
 	free(names);
 	if (!entries)
 		return err_nomem(e);
+	mark_previous(entries, (size_t)n, l);
 	*ret = entries;
 	*ret_n = (size_t)n;
 	return 0;
 }
 
-/* The entry of the highest sequence, or NULL with the first refusal in e. */
-static struct store_entry *highest(struct store_entry *entries, size_t n, struct err *e)
+int store_list_at(const struct store_place *p, const struct trust *t, struct store_entry **ret,
+		  size_t *ret_n, struct err *e)
+{
+	autofree struct ledger *l = NULL;
+	int r = ledger_read(p, &l, e);
+
+	return r < 0 ? r : list(p->model_path, t, l, ret, ret_n, e);
+}
+
+int store_list(const char *model_path, const struct trust *t, struct store_entry **ret,
+	       size_t *ret_n, struct err *e)
+{
+	const struct store_place p = {.model_path = model_path};
+
+	return store_list_at(&p, t, ret, ret_n, e);
+}
+
+/* ---- what to serve ---- */
+
+/* Below the mark only what was activated last may serve: by command, or by a rollback. */
+static int check_mark(const struct ledger *l, const struct model_set *s, struct err *e)
+{
+	const struct ledger_line *last = ledger_last(l, NULL);
+	int64_t mark = ledger_mark(l, s->name);
+
+	if (s->sequence >= mark || (last && ledger_is(last, s)))
+		return 0;
+	return err_set(e, -ERR_STALE,
+		       "%s %s has sequence %lld, older than %lld which was active here; `vmwatts "
+		       "model activate` serves it all the same",
+		       s->name, s->version, (long long)s->sequence, (long long)mark);
+}
+
+static int check_candidate(const struct store_entry *entry, const struct ledger *l, int64_t now_s,
+			   struct err *e)
+{
+	const struct model_set *s = entry->set;
+
+	if (!s)
+		return err_set(e, entry->why.code, "%s", entry->why.msg);
+	if (entry->state == BUNDLE_ROLLED_BACK)
+		return err_set(e, -ENOENT, "%s %s was rolled back (%s)", s->name, s->version,
+			       entry->reason);
+	if (entry->state == BUNDLE_UNKNOWN && s->expires_s && s->expires_s <= now_s)
+		return err_set(e, -ERR_STALE, "%s %s has expired", s->name, s->version);
+	return check_mark(l, s, e);
+}
+
+/* The candidate of the highest sequence, or NULL with the first refusal in e. */
+static struct store_entry *highest(struct store_entry *entries, size_t n, const struct ledger *l,
+				   int64_t now_s, struct err *e)
 {
 	struct store_entry *best = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!entries[i].set) {
-			if (!best)
-				*e = entries[i].why;
+		struct err why = ERR_INIT;
+
+		if (check_candidate(&entries[i], l, now_s, &why) < 0) {
+			if (!e->code)
+				*e = why;
 		} else if (!best || entries[i].set->sequence > best->set->sequence) {
 			best = &entries[i];
 		}
@@ -99,124 +212,110 @@ static struct store_entry *highest(struct store_entry *entries, size_t n, struct
 	return best;
 }
 
-int store_load_current(const char *model_path, const struct trust *t, struct model_set **ret,
-		       char *ret_path, struct err *e)
+/* Without a usable `current`: the version before one rolled back, else the highest sequence. */
+static int pick_other(const struct store_place *p, const struct trust *t, const struct ledger *l,
+		      int64_t now_s, struct model_set **ret, char *ret_path, struct err *e)
 {
-	struct store_entry *entries, *best = NULL;
+	struct store_entry *entries, *best;
 	struct err why = ERR_INIT;
 	char current[256], path[PATH_MAX];
 	size_t n;
-	int r;
+	int r = list(p->model_path, t, l, &entries, &n, e);
 
-	read_current(model_path, current);
-	if (current[0]) {
-		r = join(path, model_path, current, e);
-		if (r == 0)
-			r = bundle_load(path, t, ret, NULL, e);
-		if (r == 0 && ret_path)
-			strcpy(ret_path, path); /* both PATH_MAX */
-		return r;
-	}
-	r = store_list(model_path, t, &entries, &n, e);
 	if (r < 0)
 		return r;
-	best = highest(entries, n, &why);
-	if (best && join(path, model_path, best->file, e) == 0) {
+	store_read_current(p->model_path, current);
+	best = current[0] ? store_find_last(entries, n, l, NULL) : NULL;
+	if (!best)
+		best = highest(entries, n, l, now_s, &why);
+	if (best && store_join(path, p->model_path, best->file, e) == 0) {
 		*ret = steal(best->set);
 		if (ret_path)
 			strcpy(ret_path, path); /* both PATH_MAX */
 	} else if (why.code) {
 		r = err_set(e, why.code, "%s", why.msg);
 	} else {
-		r = err_set(e, -ENOENT, "no bundle in %s", model_path);
+		r = err_set(e, -ENOENT, "no bundle in %s", p->model_path);
 	}
 	store_list_free(entries, n);
 	return r;
 }
 
-/* Make `current` name FILE, atomically. */
-static int activate(const char *model_path, const char *file, struct err *e)
+/* `current` itself; *ret stays NULL when it was rolled back. */
+static int pick_current(const struct store_place *p, const struct trust *t, const char *file,
+			const struct ledger *l, struct model_set **ret, char *path, struct err *e)
 {
-	char link[PATH_MAX], temporary[PATH_MAX];
-
-	if (join(link, model_path, CURRENT, e) < 0 ||
-	    join(temporary, model_path, ".current.new", e) < 0)
-		return -ENAMETOOLONG;
-	unlink(temporary);
-	if (symlink(file, temporary) < 0 || rename(temporary, link) < 0)
-		return err_errno(e, "%s", link);
-	file_sync_directory(link);
-	return 0;
-}
-
-/* Whether `s` may follow what the store serves now. */
-static int check_fresh(const char *model_path, const struct trust *t, const struct model_set *s,
-		       int64_t now_s, bool allow_older, struct err *e)
-{
-	struct model_set *served = NULL;
-	struct err ignored = ERR_INIT;
-	int r = 0;
-
-	if (s->expires_s && s->expires_s <= now_s)
-		return err_set(e, -ERR_STALE, "%s %s has expired", s->name, s->version);
-	if (allow_older || store_load_current(model_path, t, &served, NULL, &ignored) < 0)
-		return 0;
-	if (!strcmp(served->name, s->name) && served->sequence > s->sequence)
-		r = err_set(e, -ERR_STALE,
-			    "%s %s has sequence %lld, older than %lld which is served; "
-			    "--allow-older installs it all the same",
-			    s->name, s->version, (long long)s->sequence,
-			    (long long)served->sequence);
-	model_set_free(served);
-	return r;
-}
-
-static int copy_in(const char *model_path, const char *bundle, const struct model_set *s,
-		   const char *data, size_t len, char file[256], struct err *e)
-{
-	char source_sig[PATH_MAX], target[PATH_MAX], target_sig[PATH_MAX];
-	autofree char *sig = NULL;
-	size_t sig_len;
-	int r;
-
-	snprintf(file, 256, "%s-%s.vmw", s->name, s->version);
-	if (mkdir(model_path, 0700) < 0 && errno != EEXIST)
-		return err_errno(e, "model_path %s", model_path);
-	r = join(target, model_path, file, e);
-	if (r == 0 && (snprintf(source_sig, PATH_MAX, "%s.minisig", bundle) >= PATH_MAX ||
-		       snprintf(target_sig, PATH_MAX, "%s.minisig", target) >= PATH_MAX))
-		r = err_set(e, -ENAMETOOLONG, "%s: path too long", bundle);
-	if (r == 0)
-		r = file_read(source_sig, 4096, true, &sig, &sig_len, e);
-	/* A file of that name may be the one that is served: never half of it. */
-	if (r == 0)
-		r = file_replace(target_sig, 0600, sig, sig_len, e);
-	if (r == 0)
-		r = file_replace(target, 0600, data, len, e);
-	return r;
-}
-
-int store_install(const char *model_path, const char *bundle, const struct trust *t, int64_t now_s,
-		  bool allow_older, char *ret_path, struct err *e)
-{
-	autofree char *data = NULL;
 	struct model_set *s = NULL;
-	char file[256];
-	size_t len;
-	int r = file_read(bundle, BUNDLE_MAX_BYTES, true, &data, &len, e);
+	int r = store_join(path, p->model_path, file, e);
+
+	if (r == 0)
+		r = bundle_load(path, t, &s, NULL, e);
+	if (r < 0)
+		return r;
+	if (ledger_state(l, s, NULL) != BUNDLE_ROLLED_BACK) {
+		r = check_mark(l, s, e);
+		if (r == 0)
+			*ret = steal(s);
+	}
+	model_set_free(s);
+	return r;
+}
+
+int store_pick(const struct store_place *p, const struct trust *t, int64_t now_s,
+	       struct model_set **ret, char *ret_path, struct err *e)
+{
+	autofree struct ledger *l = NULL;
+	struct model_set *s = NULL;
+	char current[256], path[PATH_MAX];
+	int r = ledger_read(p, &l, e);
 
 	if (r < 0)
 		return r;
-	r = bundle_verify_bytes(bundle, t, data, len, &s, NULL, e);
+	store_read_current(p->model_path, current);
+	if (current[0])
+		r = pick_current(p, t, current, l, &s, path, e);
 	if (r < 0)
-		return err_prefix(e, "%s", bundle);
-	r = check_fresh(model_path, t, s, now_s, allow_older, e);
+		return r;
+	if (!s)
+		return pick_other(p, t, l, now_s, ret, ret_path, e);
+	*ret = s;
+	if (ret_path)
+		strcpy(ret_path, path); /* both PATH_MAX */
+	return 0;
+}
+
+int store_load_current(const char *model_path, const struct trust *t, struct model_set **ret,
+		       char *ret_path, struct err *e)
+{
+	const struct store_place p = {.model_path = model_path};
+
+	return store_pick(&p, t, (int64_t)time(NULL), ret, ret_path, e);
+}
+
+int store_pick_before(const struct store_place *p, const struct trust *t, const struct model_set *s,
+		      struct model_set **ret, struct err *e)
+{
+	autofree struct ledger *l = NULL;
+	struct store_entry *entries = NULL, *before;
+	size_t n = 0;
+	int r = ledger_read(p, &l, e);
+
 	if (r == 0)
-		r = copy_in(model_path, bundle, s, data, len, file, e);
-	if (r == 0)
-		r = activate(model_path, file, e);
-	if (r == 0 && ret_path)
-		r = join(ret_path, model_path, file, e);
-	model_set_free(s);
+		r = list(p->model_path, t, l, &entries, &n, e);
+	if (r < 0)
+		return r;
+	before = store_find_last(entries, n, l, s);
+	if (before)
+		*ret = steal(before->set);
+	else
+		r = err_set(e, -ENOENT, "nothing was active before %s %s", s->name, s->version);
+	store_list_free(entries, n);
 	return r;
+}
+
+enum bundle_state store_state(const struct store_place *p, const struct model_set *s)
+{
+	autofree struct ledger *l = NULL;
+
+	return ledger_read(p, &l, NULL) < 0 ? BUNDLE_UNKNOWN : ledger_state(l, s, NULL);
 }

@@ -20,12 +20,15 @@
 #define SCOPE_MAX     4096 /* bytes of a .scope file */
 #define SIGNATURE_MAX 4096
 
+#define SIGNATURES_MAX BUNDLE_SIGNATURES_MAX
+
 struct trusted_key {
 	struct public_key key;
 	char *scope; /* patterns, one a line; NULL: every name */
 };
 
 struct trust {
+	unsigned threshold; /* this many different keys must have signed */
 	size_t n;
 	struct trusted_key keys[KEYS_MAX];
 };
@@ -37,6 +40,11 @@ void trust_free(struct trust *t)
 	for (size_t i = 0; i < t->n; i++)
 		free(t->keys[i].scope);
 	free(t);
+}
+
+void trust_require(struct trust *t, unsigned keys)
+{
+	t->threshold = keys ? keys : 1;
 }
 
 size_t trust_count(const struct trust *t)
@@ -54,7 +62,7 @@ int trust_load_file(const char *path, struct trust **ret, struct err *e)
 	r = public_key_read(path, &t->keys[0].key, e);
 	if (r < 0)
 		return r;
-	t->n = 1;
+	t->n = t->threshold = 1;
 	*ret = steal(t);
 	return 0;
 }
@@ -119,6 +127,7 @@ int trust_load_directory(const char *path, struct trust **ret, struct err *e)
 
 	if (!t)
 		return err_nomem(e);
+	t->threshold = 1;
 	n = scandir(path, &names, is_public_key, alphasort);
 	if (n < 0 && errno != ENOENT)
 		r = err_errno(e, "trusted_keys %s", path);
@@ -150,7 +159,7 @@ static bool in_scope(const struct trusted_key *k, const char *name)
 	return !k->scope;
 }
 
-/* The trusted key that made this signature of data[len]. */
+/* The trusted key that made this signature of data[len]; *ret stays NULL where it is not known. */
 static int find_signer(const struct trust *t, const char *sig_text, const void *data, size_t len,
 		       const struct trusted_key **ret, struct err *e)
 {
@@ -169,50 +178,128 @@ static int find_signer(const struct trust *t, const char *sig_text, const void *
 		return r;
 	}
 	key_id_text(s.id, id);
-	return err_set(e, -ERR_SIGNATURE, "signed by key %s, which is not trusted here", id);
+	err_set(e, -ERR_SIGNATURE, "signed by key %s, which is not trusted here", id);
+	return 0;
 }
 
-static int read_signature(const char *path, char **ret, struct err *e)
+int bundle_signature_path(const char *path, unsigned i, char *ret, struct err *e)
+{
+	int n = i == 1 ? snprintf(ret, PATH_MAX, "%s.minisig", path)
+		       : snprintf(ret, PATH_MAX, "%s.minisig.%u", path, i);
+
+	return n < PATH_MAX ? 0 : err_set(e, -ENAMETOOLONG, "%s: path too long", path);
+}
+
+static int read_signature(const char *path, unsigned i, char **ret, struct err *e)
 {
 	char sig_path[PATH_MAX];
 	size_t len;
-	int r;
+	int r = bundle_signature_path(path, i, sig_path, e);
 
-	if (snprintf(sig_path, sizeof(sig_path), "%s.minisig", path) >= (int)sizeof(sig_path))
-		return err_set(e, -ENAMETOOLONG, "path too long");
+	if (r < 0)
+		return r;
 	r = file_read(sig_path, SIGNATURE_MAX, true, ret, &len, e);
-	if (r == -ENOENT)
+	if (r == -ENOENT && i == 1)
 		return err_set(e, -ERR_SIGNATURE, "not signed: there is no %s", sig_path);
 	if (r == 0 && strlen(*ret) != len) {
 		free(*ret);
+		*ret = NULL;
 		return err_set(e, -ERR_SIGNATURE, "signature is not in minisign's format");
 	}
 	return r;
 }
 
+/* Trusted keys that signed, each once whatever its id says. */
+struct signers {
+	size_t n;
+	const struct trusted_key *keys[SIGNATURES_MAX];
+};
+
+static void add_signer(struct signers *s, const struct trusted_key *k)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (memcmp(s->keys[i]->key.key, k->key.key, sizeof(k->key.key)) == 0)
+			return;
+	}
+	s->keys[s->n++] = k;
+}
+
+/* Only those whose scope holds `name` stay. */
+static void keep_in_scope(struct signers *s, const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (in_scope(s->keys[i], name))
+			s->keys[kept++] = s->keys[i];
+	}
+	s->n = kept;
+}
+
+static int check_threshold(const struct trust *t, const struct signers *s, struct err *e)
+{
+	if (s->n >= t->threshold)
+		return 0;
+	return err_set(e, -ERR_SIGNATURE,
+		       "signed by %zu trusted key%s, and signature_threshold asks for %u", s->n,
+		       s->n == 1 ? "" : "s", t->threshold);
+}
+
+/*
+ * Every signature beside PATH. The first must not be wrong; of the others only right ones by known
+ * keys count.
+ */
+static int find_signers(const struct trust *t, const char *path, const void *data, size_t len,
+			struct signers *ret, struct err *e)
+{
+	struct err unknown = ERR_INIT;
+
+	for (unsigned i = 1; i <= SIGNATURES_MAX; i++) {
+		const struct trusted_key *k = NULL;
+		autofree char *sig = NULL;
+		struct err why = ERR_INIT;
+		int r = read_signature(path, i, &sig, &why);
+
+		if (r == -ENOENT)
+			break;
+		if (r == 0 && !trust_count(t))
+			r = err_set(&why, -ERR_SIGNATURE, "no trusted key to verify it with");
+		if (r == 0)
+			r = find_signer(t, sig, data, len, &k, &why);
+		if (r < 0 && i == 1)
+			return err_set(e, r, "%s", why.msg);
+		if (r == 0 && k)
+			add_signer(ret, k);
+		else if (!unknown.code)
+			unknown = why;
+	}
+	if (ret->n == 0)
+		return err_set(e, -ERR_SIGNATURE, "%s", unknown.msg);
+	return check_threshold(t, ret, e);
+}
+
 int bundle_verify_bytes(const char *path, const struct trust *t, const void *data, size_t len,
 			struct model_set **ret, char *ret_key_id, struct err *e)
 {
-	const struct trusted_key *signer = NULL;
-	autofree char *sig = NULL;
+	struct signers signers = {.n = 0};
 	struct model_set *s = NULL;
-	int r = read_signature(path, &sig, e);
+	int r = find_signers(t, path, data, len, &signers, e);
 
-	if (r == 0 && !trust_count(t))
-		r = err_set(e, -ERR_SIGNATURE, "no trusted key to verify it with");
-	if (r == 0)
-		r = find_signer(t, sig, data, len, &signer, e);
 	if (r == 0)
 		r = bundle_parse(data, len, &s, e);
 	if (r < 0)
 		return r;
-	if (!in_scope(signer, s->name)) {
+	keep_in_scope(&signers, s->name);
+	if (signers.n == 0)
 		r = err_set(e, -ERR_SIGNATURE, "its key may not sign bundles named %s", s->name);
+	else
+		r = check_threshold(t, &signers, e);
+	if (r < 0) {
 		model_set_free(s);
 		return r;
 	}
 	if (ret_key_id)
-		key_id_text(signer->key.id, ret_key_id);
+		key_id_text(signers.keys[0]->key.id, ret_key_id);
 	*ret = s;
 	return 0;
 }

@@ -2,7 +2,6 @@
 /* vmwatts model: keys, signatures and installed bundles. One table row per verb. */
 #include <errno.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,33 +11,11 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "bundle/bundle.h"
+#include "bundle/store.h"
 #include "bundle/minisign.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-
-#define MODEL_PATH   "/var/lib/kepler/vm-models/"
-#define TRUSTED_KEYS "/etc/kepler/vm-model-keys/"
-
-/* Options shared by the verbs that verify something. */
-struct trust_arguments {
-	const char *trust, *trusted_keys, *model_path;
-	bool json, allow_older;
-};
-
-static int load_trust(const struct trust_arguments *a, struct trust **ret, struct err *e)
-{
-	return a->trust ? trust_load_file(a->trust, ret, e)
-			: trust_load_directory(a->trusted_keys, ret, e);
-}
-
-static int one_word(const struct string_list *rest, const char *what, struct err *e)
-{
-	if (rest->n != 1)
-		return err_set(e, -ERR_USAGE, "%s needs exactly one bundle, %zu were given", what,
-			       rest->n);
-	return 0;
-}
+#include "cli/model_store.h"
 
 /* ---- keygen ---- */
 
@@ -92,7 +69,19 @@ static int cmd_keygen(int argc, char **argv)
 
 /* ---- sign ---- */
 
-static int sign(const char *bundle, const char *key_path, struct err *e)
+/* Where the next signature goes: BUNDLE.minisig, or with `add` the first that is free. */
+static int choose_signature(const char *bundle, bool add, char *path, struct err *e)
+{
+	for (unsigned i = 1; i <= BUNDLE_SIGNATURES_MAX; i++) {
+		int r = bundle_signature_path(bundle, i, path, e);
+
+		if (r < 0 || !add || access(path, F_OK) < 0)
+			return r;
+	}
+	return err_set(e, -E2BIG, "%s has %d signatures already", bundle, BUNDLE_SIGNATURES_MAX);
+}
+
+static int sign(const char *bundle, const char *key_path, bool add, struct err *e)
 {
 	autofree char *data = NULL;
 	struct model_set *s = NULL;
@@ -115,8 +104,9 @@ static int sign(const char *bundle, const char *key_path, struct err *e)
 	}
 	snprintf(comment, sizeof(comment), "%s %s sequence:%lld", s->name, s->version,
 		 (long long)s->sequence);
-	snprintf(path, sizeof(path), "%s.minisig", bundle);
-	r = minisign_sign(data, len, &key, comment, &sig, e);
+	r = choose_signature(bundle, add, path, e);
+	if (r == 0)
+		r = minisign_sign(data, len, &key, comment, &sig, e);
 	if (r == 0)
 		r = file_replace(path, 0600, sig.s, sig.len, e);
 	secret_key_wipe(&key);
@@ -128,20 +118,24 @@ static int sign(const char *bundle, const char *key_path, struct err *e)
 static int cmd_sign(int argc, char **argv)
 {
 	static const struct command_help help = {
-		.usage = "model sign BUNDLE --sign-key K.key",
-		.about = "Sign a bundle again, with another key: writes BUNDLE.minisig.",
+		.usage = "model sign BUNDLE --sign-key K.key [--add]",
+		.about = "Sign a bundle again, with another key: writes BUNDLE.minisig. With --add "
+			 "the\nsignatures that are there stay, and this one is BUNDLE.minisig.2 "
+			 "and so on.",
 	};
 	const char *key = NULL;
 	struct string_list rest = {0};
+	bool add = false;
 	const struct option_spec options[] = {
 		{"sign-key", "K.key", OPTION_STRING, &key, "secret key (vmwatts model keygen)"},
+		{"add", NULL, OPTION_FLAG, &add, "beside the signatures that are there"},
 	};
 	struct err e = ERR_INIT;
 	int code = cli_parse(argc, argv, &help, options, array_size(options), &rest);
 
 	if (code >= 0)
 		return code;
-	if (one_word(&rest, "sign", &e) < 0 || sign(rest.items[0], key, &e) < 0)
+	if (model_one_word(&rest, "sign", &e) < 0 || sign(rest.items[0], key, add, &e) < 0)
 		return cli_fail("model sign", &e);
 	return 0;
 }
@@ -153,10 +147,10 @@ static int verify(const struct trust_arguments *a, const struct string_list *res
 	struct trust *t = NULL;
 	struct model_set *s = NULL;
 	char key[MINISIGN_KEY_ID];
-	int r = one_word(rest, "verify", e);
+	int r = model_one_word(rest, "verify", e);
 
 	if (r == 0)
-		r = load_trust(a, &t, e);
+		r = model_trust(a, &t, e);
 	if (r == 0)
 		r = bundle_load(rest->items[0], t, &s, key, e);
 	if (r == 0)
@@ -165,52 +159,6 @@ static int verify(const struct trust_arguments *a, const struct string_list *res
 	model_set_free(s);
 	trust_free(t);
 	return r;
-}
-
-static void date_text(int64_t t_s, char *buf, size_t size)
-{
-	time_t t = (time_t)t_s;
-	struct tm tm;
-
-	if (!t_s || !gmtime_r(&t, &tm) || !strftime(buf, size, "%Y-%m-%d %H:%M:%S UTC", &tm))
-		snprintf(buf, size, "%s", "never");
-}
-
-static void inspect_model(enum zone z, const struct model *m)
-{
-	printf("  %-9s %-8s %-6s %-8s %8llu %6u %9.1f %9.3g %9.1f\n", zone_name(z), model_family(m),
-	       tier_name(m->tier), m->history ? "yes" : "no", (unsigned long long)m->rows,
-	       m->groups, 100 * m->wmape, m->mae_w, 100 * m->coverage_90);
-}
-
-static void inspect_text(const struct model_set *s, const char *key)
-{
-	const struct applicability *a = &s->trained_on;
-	char created[64], expires[64];
-
-	date_text(s->created_s, created, sizeof(created));
-	date_text(s->expires_s, expires, sizeof(expires));
-	printf("%s %s\n", s->name, s->version);
-	printf("  sequence    %lld\n  signed by   %s\n", (long long)s->sequence, key);
-	printf("  created     %s\n  expires     %s\n", created, expires);
-	printf("  scope       %s\n", scope_name(s->scope));
-	printf("  interval    %g s, averaged over %g s\n", s->interval_s, s->window_s);
-	printf("  trained on  %s%s%u to %u vCPUs\n", a->cpu_model, a->cpu_model[0] ? ", " : "",
-	       a->vcpus_min, a->vcpus_max);
-	printf("  inputs      %zu\n\n", s->n_inputs);
-	printf("  %-9s %-8s %-6s %-8s %8s %6s %9s %9s %9s\n", "zone", "family", "tier", "history",
-	       "rows", "groups", "wMAPE %", "MAE W", "in 90 % %");
-	zone_foreach (z) {
-		for (size_t i = 0; i < s->zones[z].n; i++)
-			inspect_model(z, &s->zones[z].models[i]);
-	}
-	zone_foreach (z) {
-		if (model_set_derives(s, z))
-			printf("  %-9s derived: %s\n", zone_name(z),
-			       z == ZONE_UNCORE ? "package minus core"
-						: "the prior's share of package");
-	}
-	printf("\n  Figures are for rows left out of training. --json prints the whole card.\n");
 }
 
 static void inspect_json(const struct model_set *s, const char *key)
@@ -242,85 +190,17 @@ static int inspect(const struct trust_arguments *a, const struct string_list *re
 	struct trust *t = NULL;
 	struct model_set *s = NULL;
 	char key[MINISIGN_KEY_ID];
-	int r = one_word(rest, "inspect", e);
+	int r = model_one_word(rest, "inspect", e);
 
 	if (r == 0)
-		r = load_trust(a, &t, e);
+		r = model_trust(a, &t, e);
 	if (r == 0)
 		r = bundle_load(rest->items[0], t, &s, key, e);
 	if (r == 0 && a->json)
 		inspect_json(s, key);
 	else if (r == 0)
-		inspect_text(s, key);
+		model_card(s, key);
 	model_set_free(s);
-	trust_free(t);
-	return r;
-}
-
-static int install(const struct trust_arguments *a, const struct string_list *rest, struct err *e)
-{
-	struct trust *t = NULL;
-	char path[PATH_MAX];
-	int r = one_word(rest, "install", e);
-
-	if (r == 0)
-		r = load_trust(a, &t, e);
-	if (r == 0)
-		r = store_install(a->model_path, rest->items[0], t, (int64_t)time(NULL),
-				  a->allow_older, path, e);
-	if (r == 0)
-		printf("%s installed and active; a running agent takes it on SIGHUP\n", path);
-	trust_free(t);
-	return r;
-}
-
-static void list_entry(const struct store_entry *entry, bool json, bool first)
-{
-	struct text t = {0};
-
-	if (!json && entry->set)
-		printf("%s %-32s %-16s sequence %lld, key %s\n", entry->current ? "*" : " ",
-		       entry->file, entry->set->version, (long long)entry->set->sequence,
-		       entry->key_id);
-	else if (!json)
-		printf("! %-32s refused: %s\n", entry->file, entry->why.msg);
-	if (!json)
-		return;
-	text_add(&t, first ? "{\"file\":" : ",{\"file\":");
-	text_json_string(&t, entry->file);
-	text_printf(&t, ",\"active\":%s", entry->current ? "true" : "false");
-	if (entry->set) {
-		text_add(&t, ",\"name\":");
-		text_json_string(&t, entry->set->name);
-		text_add(&t, ",\"version\":");
-		text_json_string(&t, entry->set->version);
-		text_printf(&t, ",\"sequence\":%lld}", (long long)entry->set->sequence);
-	} else {
-		text_add(&t, ",\"refused\":");
-		text_json_string(&t, entry->why.msg);
-		text_add(&t, "}");
-	}
-	if (!t.failed)
-		fputs(t.s, stdout);
-	text_release(&t);
-}
-
-static int list(const struct trust_arguments *a, const struct string_list *rest, struct err *e)
-{
-	struct store_entry *entries = NULL;
-	struct trust *t = NULL;
-	size_t n = 0;
-	int r = rest->n ? err_set(e, -ERR_USAGE, "list takes no bundle") : load_trust(a, &t, e);
-
-	if (r == 0)
-		r = store_list(a->model_path, t, &entries, &n, e);
-	if (r == 0 && a->json)
-		fputs("[", stdout);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		list_entry(&entries[i], a->json, i == 0);
-	if (r == 0 && a->json)
-		puts("]");
-	store_list_free(entries, n);
 	trust_free(t);
 	return r;
 }
@@ -341,26 +221,51 @@ static const struct trusting_verb trusting_verbs[] = {
 	 {.usage = "model inspect BUNDLE [--trust K.pub] [--json]",
 	  .about = "Verify a bundle and print its card: data, accuracy, features."}},
 	{"install",
-	 install,
+	 model_install,
 	 {.usage = "model install BUNDLE [--trust K.pub] [--model-path DIR] [--allow-older]",
 	  .about = "Verify a bundle, put it into the store as NAME-VERSION.vmw and activate it."}},
 	{"list",
-	 list,
-	 {.usage = "model list [--model-path DIR] [--json]",
-	  .about = "The bundles of the store; * is the active one."}},
+	 model_list,
+	 {.usage = "model list [--history] [--model-path DIR] [--json]",
+	  .about = "The bundles of the store: * is active, - was before it; what is on probation "
+		   "and what\nwas rolled back, and why. --history: every event of the store "
+		   "instead."}},
+	{"activate",
+	 model_activate,
+	 {.usage = "model activate NAME-VERSION [--model-path DIR] [--trust K.pub]",
+	  .about = "Serve a version that is in the store, also one that is older or was rolled "
+		   "back. An\nexpired one is refused. A running agent takes it within a second."}},
+	{"rollback",
+	 model_rollback,
+	 {.usage = "model rollback [--model-path DIR] [--trust K.pub]",
+	  .about = "Serve the version that was active before; the one that is now is not served "
+		   "again\nunless it is activated by command."}},
+	{"gc",
+	 model_gc,
+	 {.usage = "model gc [--keep N] [--model-path DIR] [--json]",
+	  .about = "Remove old versions; the active one and the one before always stay."}},
 };
 
 static int cmd_trusting(int argc, char **argv)
 {
-	struct trust_arguments a = {.trusted_keys = TRUSTED_KEYS, .model_path = MODEL_PATH};
+	struct trust_arguments a = {.trusted_keys = TRUSTED_KEYS,
+				    .model_path = MODEL_PATH,
+				    .threshold = 1,
+				    .keep = STORE_KEEP_MIN};
 	struct string_list rest = {0};
 	const struct option_spec options[] = {
 		{"trust", "K.pub", OPTION_STRING, &a.trust, "the one public key to trust"},
 		{"trusted-keys", "DIR", OPTION_STRING, &a.trusted_keys,
 		 "directory of trusted keys (" TRUSTED_KEYS ")"},
 		{"model-path", "DIR", OPTION_STRING, &a.model_path, "the store (" MODEL_PATH ")"},
+		{"state-dir", "DIR", OPTION_STRING, &a.state_dir,
+		 "the agent's, which has the ledger where the store is read-only"},
+		{"signature-threshold", "K", OPTION_INT, &a.threshold,
+		 "different trusted keys that must have signed (1)"},
 		{"allow-older", NULL, OPTION_FLAG, &a.allow_older,
-		 "install a lower sequence than the one served"},
+		 "install: also a lower sequence than was served, or what was rolled back"},
+		{"keep", "N", OPTION_INT, &a.keep, "gc: versions to keep (3, the least)"},
+		{"history", NULL, OPTION_FLAG, &a.history, "list: every event of the store"},
 		{"json", NULL, OPTION_FLAG, &a.json, "print JSON"},
 	};
 	const struct trusting_verb *verb = trusting_verbs;
@@ -383,7 +288,10 @@ static const struct command verbs[] = {
 	{"verify", "check a bundle's signature and contents", cmd_trusting, NULL},
 	{"inspect", "print a bundle's card", cmd_trusting, NULL},
 	{"install", "put a bundle into the store and activate it", cmd_trusting, NULL},
-	{"list", "the bundles of the store", cmd_trusting, NULL},
+	{"list", "the bundles of the store, and what happened to them", cmd_trusting, NULL},
+	{"activate", "serve a version of the store", cmd_trusting, NULL},
+	{"rollback", "serve the version before", cmd_trusting, NULL},
+	{"gc", "remove old versions", cmd_trusting, NULL},
 };
 
 int cmd_model(int argc, char **argv)

@@ -33,6 +33,8 @@ void config_defaults(struct config *c)
 		.listen = "127.0.0.1:9102",
 		.state_directory = "/var/lib/kepler/vm-energy",
 		.trusted_keys = "/etc/kepler/vm-model-keys/",
+		.signature_threshold = 1,
+		.probation_ticks = 60,
 		.idle = IDLE_NONE,
 		.powercap = {.mode = POWERCAP_OFF,
 			     .meaning = POWERCAP_NODE,

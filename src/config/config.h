@@ -54,7 +54,10 @@ struct config {
 	char state_directory[512];
 	char trusted_keys[512];
 	int64_t minimum_sequence;
-	int idle; /* enum idle_method */
+	int64_t signature_threshold; /* different trusted keys that must have signed */
+	int64_t probation_ticks;     /* a new bundle serves on probation so long; 0: never */
+	char reload_token_file[512]; /* of POST /-/reload; "" switches it off */
+	int idle;		     /* enum idle_method */
 	struct {
 		int mode, meaning; /* enum powercap_mode, enum powercap_meaning */
 		char path[512];

@@ -105,6 +105,7 @@ void estimate_reconcile(struct estimate *e)
 	struct zone_estimate *package = &e->zone[ZONE_PACKAGE];
 	double sum = 0, room = 0, excess;
 
+	e->excess_w = 0;
 	if (!package->valid)
 		return;
 	for (size_t i = 0; i < 2; i++) {
@@ -130,7 +131,8 @@ void estimate_reconcile(struct estimate *e)
 		if (e->zone[parts[i]].valid)
 			sum += zone_watts(&e->zone[parts[i]]);
 	}
-	shift(package, fmax(sum - zone_watts(package), 0));
+	e->excess_w = fmax(sum - zone_watts(package), 0);
+	shift(package, e->excess_w);
 }
 
 void model_set_estimate(const struct model_set *s, const double *x,

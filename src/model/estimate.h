@@ -49,7 +49,9 @@ struct zone_estimate {
 
 struct estimate {
 	struct zone_estimate zone[ZONE_COUNT];
-	enum tier tier; /* of the row it was made from */
+	enum tier tier;	 /* of the row it was made from */
+	double excess_w; /* core + uncore lay so far above package that intervals could not hold it
+			  */
 };
 
 #define OUT_OF_DISTRIBUTION 0.5

@@ -36,6 +36,8 @@ struct http {
 	const struct snapshot *snapshot;
 	struct text metrics, json;
 	bool metrics_fresh, json_fresh;
+	bool wants_reload;
+	char token[HTTP_TOKEN_MAX];
 	char address[128];
 	struct waiting waiting[CONNECTIONS_MAX];
 };
@@ -127,11 +129,41 @@ static enum MHD_Result answer(struct MHD_Connection *connection, const struct pa
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, page->type);
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (page->status == MHD_HTTP_UNAUTHORIZED)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	if (page->status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	r = MHD_queue_response(connection, page->status, response);
 	MHD_destroy_response(response);
 	return r;
+}
+
+/* ---- POST /-/reload ---- */
+
+/* Takes as long wherever they differ. */
+static bool same_token(const char *a, const char *b)
+{
+	size_t n = strlen(a), len = strlen(b);
+	unsigned differs = n != len;
+
+	for (size_t i = 0; i < n; i++)
+		differs |= (unsigned char)a[i] ^ (unsigned char)b[i < len ? i : len];
+	return !differs;
+}
+
+static struct page reload_page(struct http *h, struct MHD_Connection *connection)
+{
+	static const char scheme[] = "Bearer ";
+	const char *sent = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+						       MHD_HTTP_HEADER_AUTHORIZATION);
+
+	if (!h->token[0])
+		return plain(MHD_HTTP_NOT_FOUND, "not found: reload_token_file is not set\n");
+	if (!sent || strncmp(sent, scheme, sizeof(scheme) - 1) != 0 ||
+	    !same_token(h->token, sent + sizeof(scheme) - 1))
+		return plain(MHD_HTTP_UNAUTHORIZED, "the bearer token is missing or wrong\n");
+	h->wants_reload = true;
+	return plain(MHD_HTTP_ACCEPTED, "reloading; the log and the metrics say how it went\n");
 }
 
 /* ---- libmicrohttpd's callbacks ---- */
@@ -202,6 +234,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	}
 	if (!strcmp(method, MHD_HTTP_METHOD_GET) || !strcmp(method, MHD_HTTP_METHOD_HEAD))
 		page = find_page(h, url);
+	else if (!strcmp(method, MHD_HTTP_METHOD_POST) && !strcmp(url, "/-/reload"))
+		page = reload_page(h, connection);
 	else
 		page = plain(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
 	return answer(connection, &page);
@@ -361,6 +395,19 @@ void http_show(struct http *h, const struct snapshot *s)
 {
 	h->snapshot = s;
 	h->metrics_fresh = h->json_fresh = false;
+}
+
+void http_set_token(struct http *h, const char *token)
+{
+	snprintf(h->token, sizeof(h->token), "%s", token);
+}
+
+bool http_take_reload(struct http *h)
+{
+	bool wants = h->wants_reload;
+
+	h->wants_reload = false;
+	return wants;
 }
 
 const char *http_address(const struct http *h)

@@ -8,6 +8,9 @@
  * connections; a connection that sends no complete request header within 10 s
  * is closed, and so is one that is silent that long.
  *
+ * POST /-/reload, where a token was set and is sent as "Authorization: Bearer
+ * TOKEN", asks the caller for a reload.
+ *
  *   /metrics       Prometheus text      /healthz  200 while the loop runs
  *   /api/v1/power  JSON                 /readyz   200 once a first estimate was made
  */
@@ -24,6 +27,15 @@ struct http;
  */
 int http_new(const char *listen, const struct snapshot *s, struct http **ret, struct err *e);
 void http_free(struct http *h);
+
+#define HTTP_TOKEN_MIN 16
+#define HTTP_TOKEN_MAX 256
+
+/* What POST /-/reload must send; "" (as at first) switches it off. Copied. */
+void http_set_token(struct http *h, const char *token);
+
+/* Whether a reload was asked for since the last call. */
+bool http_take_reload(struct http *h);
 
 /* The descriptor to wait on for reading. */
 int http_fd(const struct http *h);

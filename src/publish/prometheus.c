@@ -408,6 +408,7 @@ void prometheus_render(const struct snapshot *s, struct text *t)
 	collection_metrics(&o);
 	pinning_metrics(&o);
 	agent_metrics(&o);
+	prometheus_render_bundle(s, t);
 }
 
 /* ---- the process ---- */

@@ -8,6 +8,9 @@
 /* Append the text format 0.0.4. Allocates only while `t` is not yet long enough. */
 void prometheus_render(const struct snapshot *s, struct text *t);
 
+/* The part of prometheus_render that is about bundles. */
+void prometheus_render_bundle(const struct snapshot *s, struct text *t);
+
 /* Append the `process_` metrics of this process (reads /proc/self). */
 void prometheus_render_process(struct text *t);
 

@@ -17,6 +17,27 @@
 #include "health/drift.h"
 #include "model/estimate.h"
 
+/* Why a bundle on probation was rolled back. */
+enum rollback_reason {
+	ROLLBACK_NAN,	     /* an estimate that is no number */
+	ROLLBACK_RANGE,	     /* negative, or far above what this machine can draw */
+	ROLLBACK_ZONES,	     /* core + uncore above package, beyond their intervals */
+	ROLLBACK_CONFIDENCE, /* less than half of that of the version before, on the same rows */
+	ROLLBACK_ERROR,	     /* against metered truth, more than twice what its card says */
+	ROLLBACK_COUNT,
+};
+
+/* "nan", "out_of_range", "zone_inconsistency", "low_confidence", "error". */
+const char *rollback_name(enum rollback_reason r);
+
+/* What happened to bundles since the agent started. */
+struct bundle_snapshot {
+	bool on_probation;
+	bool last_reload_failed;
+	uint64_t reloads, reload_failures;
+	uint64_t rollbacks[ROLLBACK_COUNT];
+};
+
 struct zone_snapshot {
 	bool valid; /* watts were estimated within the last collection interval */
 	double active_w, idle_w, low_w, high_w; /* means over the last collection interval */
@@ -54,6 +75,7 @@ struct snapshot {
 	bool cpu_pinning_enabled; /* as configured: the operator says the vCPUs are pinned */
 	double pinning_score;	  /* 0..1; NaN: not computed, or too early to say */
 	uint64_t config_reload_failures, bundle_load_failures;
+	struct bundle_snapshot bundle;
 };
 
 #endif

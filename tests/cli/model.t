@@ -77,4 +77,30 @@ install old.vmw --allow-older >/dev/null
 is "$?$(readlink models/current)" "0m-1.1.0.vmw" "unless told to"
 is "$(model list --trust k.pub --model-path models --json | jq length)" 2 "list shows both"
 refused 1 "key" "install of a bundle by another key" model install b.vmw --trust other.pub --model-path models
+
+# versions, keys, what happened
+store() { model "$@" --trust k.pub --model-path models; }
+refused 1 "mark|older" "between what is served and the mark is older too" install old.vmw --json
+is "$(store list --json | jq -r '.[] | select(.active) | .version')" 1.1.0 "list names the active one"
+is "$(store list --json | jq -r '.[] | select(.previous) | .version')" 1.0.0 "and the one before"
+like "$(store list)" '\* m-1.1.0.vmw +9 +20' "a person can read it"
+is "$(store rollback --json | jq -r .active.version)" 1.0.0 "rollback"
+is "$(store list --json | jq -r '.[] | select(.version == "1.1.0") | .state + " " + .reason')" "rolled-back operator" "is remembered"
+refused 1 "rolled back" "what was rolled back is not installed again by itself" install old.vmw
+is "$(store activate m-1.1.0 --json | jq -r .active.version)" 1.1.0 "activate is the operator's word"
+is "$(store list --history --json | jq -r 'map(.event) | join(" ")')" "activated activated rolled-back activated" "the history"
+refused 2 "at least 3" "gc keeps three" store gc --keep 2
+is "$(store gc --json | jq .removed)" 0 "gc"
+refused 1 "m-9" "activate of what is not there" store activate m-9
+refused 2 "NAME-VERSION" "activate of a path" store activate ../m
+mkdir keys && cp k.pub other.pub keys
+two() { model verify b.vmw --trusted-keys keys --signature-threshold 2; }
+refused 1 "signature_threshold asks for 2" "one of two keys" two
+model sign b.vmw --sign-key k.key --add
+refused 1 "asks for 2" "one key twice" two
+model sign b.vmw --sign-key other.key --add
+two >/dev/null
+is "$?$(ls b.vmw.minisig*| wc -l)" 03 "two keys of two"
+model install b.vmw --trusted-keys keys --signature-threshold 2 --model-path two >/dev/null
+is "$?$(stat -c %a two/m-1.0.0.vmw.minisig.3)" 0600 "signatures travel along"
 done_testing

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* bundle: format, signatures, trust, store, and 20,000 absurd but signed bundles. */
+/* bundle: format, signatures, trust, store. Absurd but signed ones: test_mutations.c. */
 #include "test.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/parse.h"
 #include "bundle/bundle.h"
+#include "bundle/store.h"
 #include "bundle/minisign.h"
 #include "model/estimate.h"
 #include "sets.h"
@@ -221,119 +222,6 @@ static void refuses_a_file_that_others_may_write(void **state)
 	refuse(f, -EPERM, "may write");
 }
 
-static uint64_t random_state = 42;
-
-static uint64_t next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
-static void put_special(uint8_t *at, size_t room)
-{
-	static const double numbers[] = {NAN, INFINITY, -INFINITY, 0, -1, 1e308, -1e308, 5e-324};
-	static const uint32_t counts[] = {0, 1, 0xffff, 0x7fffffff, 0xffffffff, 0x80000000};
-	double d = numbers[next_random() % 8];
-	uint32_t u = counts[next_random() % 6];
-
-	if (next_random() % 2 && room >= sizeof(d))
-		memcpy(at, &d, sizeof(d));
-	else if (room >= sizeof(u))
-		memcpy(at, &u, sizeof(u));
-}
-
-static void mutate(uint8_t *data, size_t len)
-{
-	size_t n = 1 + next_random() % 4;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t at = next_random() % len;
-
-		switch (next_random() % 3) {
-		case 0:
-			data[at] = (uint8_t)next_random();
-			break;
-		case 1:
-			data[at] ^= (uint8_t)(1u << next_random() % 8);
-			break;
-		default:
-			put_special(data + at, len - at);
-		}
-	}
-}
-
-/* Every estimate of a set that loaded must be finite and in range. */
-static void check_estimates(const struct model_set *s)
-{
-	static const double values[] = {0, 1, 0.5, 1e9, -5, 1e300, NAN};
-	const struct estimate_options plain = ESTIMATE_OPTIONS_INIT;
-	double x[INPUT_MAX];
-	struct estimate e;
-
-	for (int round = 0; round < 8; round++) {
-		for (size_t i = 0; i < s->n_inputs; i++)
-			x[i] = values[next_random() % 7];
-		model_set_estimate(s, x, &plain, &e);
-		zone_foreach (z) {
-			const struct zone_estimate *v = &e.zone[z];
-
-			if (!v->valid)
-				continue;
-			assert_true(isfinite(zone_watts(v)) && zone_watts(v) >= 0);
-			assert_true(zone_watts(v) <= 2e6);
-			assert_true(isfinite(v->low_w) && isfinite(v->high_w));
-			assert_true(v->low_w <= zone_watts(v) && zone_watts(v) <= v->high_w);
-			assert_true(v->confidence >= 0 && v->confidence <= 1);
-		}
-	}
-}
-
-static void absurdity_is_refused_or_harmless(struct fixture *f, struct model_set *original)
-{
-	struct byte_writer w = {0};
-	autofree uint8_t *copy = NULL;
-	struct err e = ERR_INIT;
-	size_t loaded = 0, refused = 0;
-
-	assert_int_equal(bundle_write(original, &w, &e), 0);
-	model_set_free(original);
-	copy = malloc(w.len);
-	assert_non_null(copy);
-	for (int i = 0; i < 20000; i++) {
-		struct model_set *s = NULL;
-
-		memcpy(copy, w.data, w.len);
-		mutate(copy, w.len);
-		/* Every 100th goes the whole way: signed, written, verified, loaded. */
-		if (i % 100 == 0) {
-			sign_file(f, &f->secret, copy, w.len);
-			bundle_verify_bytes(f->bundle, f->trust, copy, w.len, &s, NULL, &e);
-		} else {
-			bundle_parse(copy, w.len, &s, &e);
-		}
-		if (s) {
-			check_estimates(s);
-			loaded++;
-		} else {
-			assert_true(e.msg[0]);
-			refused++;
-		}
-		model_set_free(s);
-	}
-	byte_writer_release(&w);
-	print_message("# %zu refused, %zu loaded with finite watts in range\n", refused, loaded);
-	assert_true(refused > 1000 && loaded > 1000);
-}
-
-static void signed_absurdity_is_refused_or_harmless(void **state)
-{
-	absurdity_is_refused_or_harmless(*state, full_set());
-	absurdity_is_refused_or_harmless(*state, blend_set());
-	absurdity_is_refused_or_harmless(*state, sized_set());
-}
-
 static void comes_back(struct model_set *s)
 {
 	struct model_set *back = NULL;
@@ -520,7 +408,6 @@ int main(void)
 		with_fixture(refuses_another_key),
 		with_fixture(refuses_every_mutated_signature),
 		with_fixture(refuses_a_file_that_others_may_write),
-		with_fixture(signed_absurdity_is_refused_or_harmless),
 		with_fixture(a_key_signs_only_names_in_its_scope),
 		with_fixture(trusted_keys_that_others_may_write_are_refused),
 		with_fixture(the_store_installs_and_serves),
