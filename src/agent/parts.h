@@ -17,8 +17,8 @@ struct agent {
 	const struct kernel *kernel;
 	struct config config;
 	struct root root;
-	struct identity identity, machine_now; /* as it was when last looked at; scratch */
-	int64_t machine_due_ns;		       /* CLOCK_MONOTONIC; look again */
+	struct identity identity;
+	int64_t machine_due_ns; /* CLOCK_MONOTONIC; look again */
 	uint64_t migrations;
 	struct state state;
 	struct collector *collector;
@@ -99,7 +99,7 @@ void agent_tick(struct agent *a);
 
 /*
  * Every 5 minutes, and at once after a suspend or another set of CPUs (machine_due_ns 0):
- * whether CPU model, hypervisor or topology are others than before. Then the model is fitted to
+ * whether CPU model or DMI's name are others than before. Then the model is fitted to
  * the new machine (wider where it was trained on another), its history is forgotten, and the
  * move counted.
  */

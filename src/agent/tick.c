@@ -22,8 +22,11 @@ static void fill_costs(struct agent *a, int64_t begin_ns)
 static void begin_anew(struct agent *a, unsigned events, double vcpus)
 {
 	a->machine_due_ns = 0;
-	if (events & INTERVAL_HOTPLUG)
+	if (events & INTERVAL_HOTPLUG) {
+		agent_check_machine(a, a->kernel->monotonic_ns(), vcpus);
+		identity_read(&a->identity, &a->root, NULL);
 		meter_refit(a->meter, vcpus);
+	}
 	meter_reset(a->meter);
 	probation_reset(a->probation);
 	pinning_window_reset(&a->pinning);

@@ -228,3 +228,25 @@ int identity_read(struct identity *id, const struct root *r, struct err *e)
 	count_isolated(id, r);
 	return 0;
 }
+
+#define GLANCE 4096 /* the first CPU's lines */
+
+bool identity_differs(const struct identity *id, const struct root *r)
+{
+	autofd int fd = root_open(r, "/proc/cpuinfo");
+	struct identity now = {.nominal_mhz = NAN};
+	struct cpu_info unused;
+	char text[GLANCE];
+	ssize_t n = fd < 0 ? fd : read(fd, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return false;
+	text[n] = 0;
+	for (const char *p = text, *end; (end = strchr(p, '\n')) != NULL && end != p; p = end + 1)
+		parse_cpuinfo_line(&now, &unused, p);
+	ask_dmi(&now, r);
+	return strcmp(now.vendor, id->vendor) != 0 || strcmp(now.model_name, id->model_name) != 0 ||
+	       now.family != id->family || now.model != id->model || now.stepping != id->stepping ||
+	       strcmp(now.dmi_vendor, id->dmi_vendor) != 0 ||
+	       strcmp(now.dmi_product, id->dmi_product) != 0;
+}

@@ -8,6 +8,8 @@
  * Read once at start (and again when the set of CPUs changes).
  */
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/root.h"
 
@@ -37,5 +39,11 @@ struct identity {
  * cannot be read stays unknown; only a missing /proc/cpuinfo is an error.
  */
 int identity_read(struct identity *id, const struct root *r, struct err *e);
+
+/*
+ * Whether this looks like another machine than `id`: the first CPU's vendor, model, family and
+ * stepping, and what DMI calls the machine. Cheap, and allocates nothing.
+ */
+bool identity_differs(const struct identity *id, const struct root *r);
 
 #endif
