@@ -95,6 +95,14 @@ refused 1 "one folder for each name" "another name in the same location is refus
 refused 1 "other.pub|signed by key|not trusted" "a serving bundle of another key is refused" \
 	"$vmwatts" retrain --config c.yaml --sign-key other.key
 
+# ---- two halves on two clocks ----
+mkdir pair
+awk -F, -v OFS=, 'NR > 1 {$1 = $1 + 7} {print $1, $2, $3, $4}' "$data/${runs[0]}" >pair/day.guest.csv
+awk -F, -v OFS=, '{print $1, $5, $6, $7}' "$data/${runs[0]}" >pair/day.host.csv
+out=$("$vmwatts" retrain --recordings pair --work w.pair --publish pub.pair --sign-key K.key --family linear --hold-out 5m --json 2>log)
+is "$(jq -c '.recordings.imported' <<<"$out")" '["day.guest.csv"]' "a guest's and a host's half are aligned" || cat log
+is "$(jq '.rows.held_out == 100' <<<"$out")" true "the window may be a time: the last five minutes"
+
 # ---- one at a time ----
 (exec 9>>w/lock && flock 9 && echo 4242 >w/lock && touch held && sleep 60) &
 pids+=($!)
@@ -125,6 +133,12 @@ is "$(jq '.rows.trained + .rows.held_out' w/history.jsonl)" "$rows" "nothing was
 is "$(jq -r .decision w/history.jsonl) $(ls pub/*.vmw | wc -l)" "promoted 1" "and it published once"
 "$vmwatts" model verify "pub/$(sed -n 's/^file //p' pub/latest)" --trust K.pub >/dev/null
 is $? 0 "what it published is whole"
+
+# A kill within an import: the one that was under way, and only that, is replaced.
+sed -i '1s/imported/importing/' w/recordings
+is "$(round good | jq -c '[.recordings.imported, .rows.trained + .rows.held_out]')" \
+	"[[\"$(sed -n 1p w/recordings | cut -f5)\"],$rows]" "killed within an import: only that recording is taken in again, in place of itself"
+is "$(sqlite3 w/data.db 'select count(*) = count(distinct name) from run' 2>/dev/null || echo 1)" 1 "and every run is there once"
 
 stopped() { # STEP: a round that was killed right behind STEP goes on from there
 	local version
@@ -229,7 +243,7 @@ refused 1 "not trusted" "a bundle signed by another key is refused" look
 rm pub/evil-1.vmw.minisig
 refused 1 "evil-1.vmw.minisig answers 404" "one without a signature is refused" look
 "$vmwatts" model sign pub/evil-1.vmw --sign-key K.key
-printf x >>pub/evil-1.vmw
+printf x | dd of=pub/evil-1.vmw bs=1 seek=3000 conv=notrunc status=none
 refused 1 "is not what .latest. says" "one that is not what latest says is refused" look
 publish_as evil-1.vmw
 refused 1 "not what key [0-9A-F]+ signed" "one that was changed after signing is refused" look

@@ -119,7 +119,7 @@ static void answer(const struct table *t, double off, double spread, struct answ
 	a->low[ZONE_PACKAGE] = calloc(t->n_rows, sizeof(double));
 	a->high[ZONE_PACKAGE] = calloc(t->n_rows, sizeof(double));
 	for (size_t i = 0; i < t->n_rows; i++)
-		a->watts[ZONE_PACKAGE][i] = 10 + off + spread * ((i * 7919) % 101 / 50.0 - 1);
+		a->watts[ZONE_PACKAGE][i] = 10 + off + spread * ((double)(i * 7919 % 101) / 50 - 1);
 }
 
 static enum verdict verdict_of(struct table *t, double candidate, double serving, double spread)
