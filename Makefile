@@ -26,6 +26,9 @@ DATA ?= $(firstword $(wildcard ../shared/data) data)
 accuracy: all ## how accurate training is on DATA, into docs/accuracy.md (many minutes)
 	@tools/accuracy.py $(DATA) --write docs/accuracy.md
 
+e2e: all ## the whole way with real QEMU guests and a simulated meter; figures judged (10 minutes)
+	@tests/e2e/lab.t full
+
 bench: all ## what a tick costs
 	@$(BUILD)/bench/bench_tick
 
@@ -59,4 +62,4 @@ clean:
 help:
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-.PHONY: accuracy all man run demo test bench lint san valgrind fuzz fleet cover fmt clean help
+.PHONY: accuracy all e2e man run demo test bench lint san valgrind fuzz fleet cover fmt clean help

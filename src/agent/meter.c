@@ -11,6 +11,7 @@
 #include "agent/account.h"
 #include "agent/policy.h"
 #include "base/log.h"
+#include "health/drift.h"
 #include "model/estimator.h"
 
 #define OOD_MEMORY_S  60 /* the out-of-distribution ratio looks back about this far */
@@ -24,6 +25,7 @@ struct meter {
 	struct prior prior;
 	struct estimator *estimator;
 	struct fit fit;
+	struct drift *drift; /* owned */
 	struct policy policy[ZONE_RAPL_COUNT];
 	struct account accounts[ZONE_RAPL_COUNT];
 	struct row row, masked;
@@ -68,6 +70,7 @@ static void init_snapshot(struct meter *m)
 	s->set = m->set;
 	s->scope = SCOPE_VM_ACTIVE;
 	s->usage_ratio = NAN;
+	s->drift = *drift_state(m->drift);
 	s->pinning_score = NAN;
 	s->cpu_pinning_enabled = m->config.cpu_pinning.enabled;
 	if (m->set)
@@ -109,6 +112,8 @@ int meter_new(const struct meter_options *o, struct meter **ret, struct err *e)
 	r = estimator_new(&options, &m->estimator, e);
 	if (r == 0)
 		r = init_accounts(m, o->step_s, e);
+	if (r == 0)
+		r = drift_new(m->set, &m->drift, e);
 	if (r < 0) {
 		meter_free(m);
 		return r;
@@ -123,6 +128,7 @@ void meter_free(struct meter *m)
 	if (!m)
 		return;
 	each_zone(z) account_release(&m->accounts[z]);
+	drift_free(m->drift);
 	estimator_free(m->estimator);
 	model_set_free(m->set);
 	free(m);
@@ -141,6 +147,7 @@ void meter_refit(struct meter *m, double vcpus)
 	widen = m->fit.widen * (m->snapshot.bundle_expired ? EXPIRED_WIDEN : 1);
 	estimator_set_fit(m->estimator, widen, m->fit.mismatch);
 	m->snapshot.mismatch = m->fit.mismatch;
+	drift_machine(m->drift, m->fit.mismatch > 0);
 }
 
 const char *meter_misfit(const struct meter *m)
@@ -151,6 +158,7 @@ const char *meter_misfit(const struct meter *m)
 void meter_reset(struct meter *m)
 {
 	estimator_reset(m->estimator);
+	drift_reset(m->drift);
 }
 
 struct snapshot *meter_snapshot(struct meter *m)
@@ -298,6 +306,40 @@ static void fill_zone(struct meter *m, int z, double inference_s)
 	to->inference_s = inference_s;
 }
 
+/* The largest distance of what the set's models answered; NaN: none did. */
+static double distance_of(const struct estimate *e)
+{
+	double distance = NAN;
+
+	each_zone(z)
+	{
+		if (e->zone[z].valid && e->zone[z].model)
+			distance = fmax(distance, e->zone[z].distance);
+	}
+	return distance;
+}
+
+static bool inputs_drift(const struct drift_state *s)
+{
+	return s->share || s->mean; /* of the machine meter_misfit() tells */
+}
+
+static void watch_drift(struct meter *m, double seconds)
+{
+	bool before = inputs_drift(&m->snapshot.drift);
+	const struct drift_state *now = drift_state(m->drift);
+
+	drift_sample(m->drift, distance_of(&m->estimate), estimator_inputs(m->estimator), seconds);
+	m->snapshot.drift = *now;
+	if (inputs_drift(now) == before)
+		return;
+	log_info("drift: %s; %.0f %% of the last samples lie outside training (it only proves that "
+		 "inputs changed)",
+		 before ? "over, inputs are those of training again"
+			: "inputs are not those of training",
+		 100 * now->outside);
+}
+
 static void watch_distribution(struct meter *m, double seconds)
 {
 	double *ratio = &m->snapshot.out_of_distribution_ratio;
@@ -331,6 +373,7 @@ void meter_row(struct meter *m, const struct row *row, double seconds)
 	inference_s = (double)(thread_cpu_ns() - begin_ns) / 1e9;
 	count_energy(m, seconds);
 	watch_distribution(m, seconds);
+	watch_drift(m, seconds);
 	each_zone(z) fill_zone(m, z, inference_s);
 	meter_show_joules(m);
 	s->ready = true;

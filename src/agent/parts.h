@@ -16,7 +16,9 @@ struct agent {
 	const struct kernel *kernel;
 	struct config config;
 	struct root root;
-	struct identity identity;
+	struct identity identity, machine_now; /* as it was when last looked at; scratch */
+	int64_t machine_due_ns;		       /* CLOCK_MONOTONIC; look again */
+	uint64_t migrations;
 	struct state state;
 	struct collector *collector;
 	struct sample samples[2]; /* the one before, and the one being read */
@@ -41,6 +43,14 @@ int agent_reload(struct agent *a, struct err *e);
 
 /* One sample, and with the one before it one row for the meter. Allocates nothing. */
 void agent_tick(struct agent *a);
+
+/*
+ * Every 5 minutes, and at once after a suspend or another set of CPUs (machine_due_ns 0):
+ * whether CPU model, hypervisor or topology are others than before. Then the model is fitted to
+ * the new machine (wider where it was trained on another), its history is forgotten, and the
+ * move counted.
+ */
+void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus);
 
 /* Whether what the configuration says is isolated is: a log line where it is not. */
 void agent_check_isolation(const struct agent *a);

@@ -31,6 +31,8 @@ struct replay {
 	const struct agent_replay *options;
 	bool truth[ZONE_RAPL_COUNT];
 	double step_s, last_t_s;
+	size_t drift_raised, drift_first; /* rows from 1; 0: never */
+	bool drifts;
 	size_t n, cap, bad;
 	struct column columns[ZONE_RAPL_COUNT];
 };
@@ -165,7 +167,8 @@ static int print_json_row(const struct replay *p, const struct csv_row *row,
 		text_add(&t, "}");
 		first = false;
 	}
-	text_add(&t, "}}\n");
+	text_printf(&t, "},\"drift\":%s}\n",
+		    drift_any(&meter_snapshot(p->agent->meter)->drift) ? "true" : "false");
 	if (t.failed)
 		r = err_nomem(err);
 	else
@@ -179,6 +182,8 @@ static void print_summary(const struct replay *p)
 	const struct snapshot *s = meter_snapshot(p->agent->meter);
 
 	fprintf(stderr, "\n%zu rows by model %s\n", p->n, s->model_version);
+	fprintf(stderr, "drift raised %zu times, the first at row %zu%s\n", p->drift_raised,
+		p->drift_first, s->drift.machine ? "; this is not the machine of training" : "");
 	each_zone(z)
 	{
 		const struct column *c = &p->columns[z];
@@ -207,6 +212,16 @@ static void pace(const struct replay *p, double step_s)
 		;
 }
 
+static void note_drift(struct replay *p)
+{
+	bool drifts = drift_any(&meter_snapshot(p->agent->meter)->drift);
+
+	p->drift_raised += drifts && !p->drifts;
+	if (drifts && !p->drift_first)
+		p->drift_first = p->n;
+	p->drifts = drifts;
+}
+
 static int replay_one(struct replay *p, struct csv_row *row, struct err *e)
 {
 	double step_s = row->row.t_s - p->last_t_s;
@@ -226,6 +241,7 @@ static int replay_one(struct replay *p, struct csv_row *row, struct err *e)
 	meter_row(p->agent->meter, &row->row, step_s);
 	estimate = meter_estimate(p->agent->meter);
 	keep(p, row, estimate);
+	note_drift(p);
 	if (p->options->json)
 		return print_json_row(p, row, estimate, e);
 	print_row(p, row, estimate);

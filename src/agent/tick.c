@@ -15,16 +15,16 @@ static void fill_costs(struct agent *a, int64_t begin_ns)
 		s->source_duration_s[i] = (double)stats->duration_ns[i] / 1e9;
 	s->config_reload_failures = a->config_reload_failures;
 	s->bundle_load_failures = a->bundle_load_failures;
+	s->migrations = a->migrations;
 	s->tick_s = (double)(a->kernel->thread_cpu_ns() - begin_ns) / 1e9;
 }
 
 /* After these the past says nothing about what comes. */
 static void begin_anew(struct agent *a, unsigned events, double vcpus)
 {
-	if (events & INTERVAL_HOTPLUG) {
-		identity_read(&a->identity, &a->root, NULL);
+	a->machine_due_ns = 0;
+	if (events & INTERVAL_HOTPLUG)
 		meter_refit(a->meter, vcpus);
-	}
 	meter_reset(a->meter);
 	pinning_window_reset(&a->pinning);
 }
@@ -46,6 +46,7 @@ void agent_tick(struct agent *a)
 			return;
 		if (events & (INTERVAL_SUSPEND | INTERVAL_HOTPLUG))
 			begin_anew(a, events, row.v[FEATURE_VCPUS]);
+		agent_check_machine(a, now->mono_ns, row.v[FEATURE_VCPUS]);
 		agent_recommend_pinning(a, &row);
 		meter_row(a->meter, &row, row.dt_s);
 	}

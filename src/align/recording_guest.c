@@ -135,6 +135,7 @@ static int close_interval(struct conversion *v, double begin_s, double end_s, st
 		v->report->gaps++;
 		return 0;
 	}
+	row_clear(&row);
 	events = interval_row(&v->samples[1 - v->now], &v->samples[v->now], &row);
 	if (events & INTERVAL_SUSPEND)
 		v->report->suspends++;

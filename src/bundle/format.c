@@ -33,6 +33,7 @@ enum section {
 	SECTION_ZONE = 3,
 	SECTION_CARD = 4,
 	SECTION_SIZES = 5,
+	SECTION_PROFILE = 6,
 };
 
 /* ---- write ---- */
@@ -189,7 +190,7 @@ static void end_part(struct part *parts, size_t *n, const struct byte_writer *bo
 int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e)
 {
 	struct byte_writer body = {0};
-	struct part parts[4 + ZONE_COUNT];
+	struct part parts[5 + ZONE_COUNT];
 	size_t n = 0, header;
 
 	if (model_set_check(s, e) < 0)
@@ -207,6 +208,10 @@ int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e
 	if (count_sized(s)) {
 		write_sizes(&body, s);
 		end_part(parts, &n, &body, SECTION_SIZES, REQUIRED);
+	}
+	if (s->n_profiles) {
+		format_write_profiles(&body, s);
+		end_part(parts, &n, &body, SECTION_PROFILE, 0);
 	}
 	if (s->card) {
 		put_bytes(&body, s->card, strnlen(s->card, CARD_MAX));
@@ -465,6 +470,9 @@ static int read_section(uint32_t type, uint32_t flags, struct byte_reader *r, st
 		break;
 	case SECTION_SIZES:
 		read_sizes(r, s);
+		break;
+	case SECTION_PROFILE:
+		format_read_profiles(r, s);
 		break;
 	default:
 		if (flags & REQUIRED)

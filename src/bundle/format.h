@@ -2,7 +2,7 @@
 #ifndef BUNDLE_FORMAT_H
 #define BUNDLE_FORMAT_H
 
-/* The pieces that format.c, format_blend.c and format_mlp.c share; only src/bundle includes this.
+/* The pieces that the files of the format share; only src/bundle includes this.
  */
 
 #include "base/bytes.h"
@@ -17,5 +17,7 @@ void format_write_blend(struct byte_writer *w, const struct blend *b);
 void format_read_blend(struct byte_reader *r, struct blend *b);
 void format_write_mlp(struct byte_writer *w, const struct mlp *p);
 void format_read_mlp(struct byte_reader *r, struct mlp *p);
+void format_write_profiles(struct byte_writer *w, const struct model_set *s);
+void format_read_profiles(struct byte_reader *r, struct model_set *s);
 
 #endif

@@ -74,11 +74,29 @@ static bool store(const struct option_spec *o, char *word)
 	return false;
 }
 
+struct lists {
+	struct string_list *items[8]; /* all there are, to be moved too */
+	size_t n;
+};
+
+static struct lists lists_of(const struct option_spec *options, size_t n, struct string_list *rest)
+{
+	struct lists all = {.n = 0};
+
+	if (rest)
+		all.items[all.n++] = rest;
+	for (size_t i = 0; i < n && all.n < array_size(all.items); i++) {
+		if (options[i].kind == OPTION_LIST)
+			all.items[all.n++] = options[i].value;
+	}
+	return all;
+}
+
 /*
  * Words of a list option stay where they are in argv when they follow each
  * other; a second use of the same option moves its words behind the first's.
  */
-static void list_add(struct string_list *list, char **argv, int at)
+static void list_add(struct string_list *list, char **argv, int at, const struct lists *all)
 {
 	char *word = argv[at];
 
@@ -86,12 +104,20 @@ static void list_add(struct string_list *list, char **argv, int at)
 		list->items = argv + at;
 	for (int i = at; i > (int)(list->items - argv) + (int)list->n; i--)
 		argv[i] = argv[i - 1];
+	for (size_t i = 0; i < all->n; i++) {
+		struct string_list *l = all->items[i];
+
+		if (l->n && l->items >= list->items + list->n && l->items < argv + at)
+			l->items++;
+	}
 	list->items[list->n++] = word;
 }
 
 int cli_parse(int argc, char **argv, const struct command_help *h,
 	      const struct option_spec *options, size_t n, struct string_list *rest)
 {
+	const struct lists lists = lists_of(options, n, rest);
+
 	for (int i = 1; i < argc; i++) {
 		const struct option_spec *o = NULL;
 		char *word = argv[i], *value;
@@ -99,7 +125,7 @@ int cli_parse(int argc, char **argv, const struct command_help *h,
 
 		if (!strcmp(word, "--")) {
 			for (i++; i < argc && rest; i++)
-				list_add(rest, argv, i);
+				list_add(rest, argv, i, &lists);
 			return i >= argc ? -1
 					 : usage_error(argv[0], "unexpected word '%s'%s", argv[i],
 						       "");
@@ -111,7 +137,7 @@ int cli_parse(int argc, char **argv, const struct command_help *h,
 		if (strncmp(word, "--", 2) != 0) {
 			if (!rest)
 				return usage_error(argv[0], "unexpected word '%s'%s", word, "");
-			list_add(rest, argv, i);
+			list_add(rest, argv, i, &lists);
 			continue;
 		}
 		len = strcspn(word + 2, "=");
@@ -137,10 +163,10 @@ int cli_parse(int argc, char **argv, const struct command_help *h,
 		if (o->kind == OPTION_LIST) {
 			if (value) {
 				argv[i] = value;
-				list_add(o->value, argv, i);
+				list_add(o->value, argv, i, &lists);
 			}
 			while (i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0)
-				list_add(o->value, argv, ++i);
+				list_add(o->value, argv, ++i, &lists);
 			continue;
 		}
 		if (!value)

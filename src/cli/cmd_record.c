@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vmwatts record: the two sides of a recording. The host's needs libcurl and lives in vmwatts-net.
+/*
+ * vmwatts record: the two sides of a recording, and tokens. The host's needs libcurl and lives in
+ * vmwatts-net.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +33,7 @@ static const struct {
 } actions[] = {
 	{"guest", "record guest", "this guest's counters", cmd_record_guest},
 	{"host", "record host", "the power that the host gives to each VM", record_host},
+	{"token", "record token", "a token with which a guest may push", cmd_record_token},
 };
 
 static void print_actions(FILE *out)

@@ -17,16 +17,25 @@
 #define INTERVAL_MAX_NS 3600000000000
 
 static const struct command_help help = {
-	.usage = "record guest --out T.vmt [options] [-- COMMAND...]",
+	.usage = "record guest --out T.vmt | --push CHANNEL [options] [-- COMMAND...]",
 	.about = "Records this machine's raw counters, once an interval, into a trace that "
 		 "survives\n"
 		 "kill -9 and a full disk; an existing trace is gone on with. With a COMMAND it\n"
 		 "records while that runs; the command finds the file for its phase labels in\n"
 		 "VMWATTS_LABEL_FILE, as `vmwatts workload run` does. `vmwatts dataset import` "
 		 "puts\n"
-		 "it together with the host's recording.",
+		 "it together with the host's recording. With --push it goes to `vmwatts record "
+		 "host\n"
+		 "--receive` as it is made, with or without a trace here: over TCP with TLS and a "
+		 "token\n"
+		 "(tcp://HOST:PORT), a virtio-serial port (virtio:NAME or its device), or vsock\n"
+		 "(vsock://CID:PORT; unverified). Sampling never waits for the channel; what the "
+		 "host\n"
+		 "has not confirmed is kept in 1 MiB of memory and sent again.",
 	.example = "  vmwatts record guest --out vm.vmt -- vmwatts workload run quick\n"
-		   "  vmwatts record guest --out vm.vmt --interval 5s --duration 1h"};
+		   "  vmwatts record guest --out vm.vmt --interval 5s --duration 1h\n"
+		   "  vmwatts record guest --push tcp://host:9103 --push-ca ca.pem \\\n"
+		   "      --push-token-file web.token"};
 
 static void show_progress(void *to, double seconds, size_t rows, const char *label)
 {
@@ -39,8 +48,10 @@ static const char *misuse(const struct guest_options *o, const char *interval, c
 			  const char *max_size, struct guest_options *ret)
 {
 	*ret = *o;
-	if (!o->out)
-		return "--out T.vmt is needed";
+	if (!o->out && !o->push.to)
+		return "--out T.vmt or --push CHANNEL is needed";
+	if (max_size && !o->out)
+		return "--max-size is of --out";
 	if (parse_duration_ns(interval, &ret->interval_ns) < 0 ||
 	    ret->interval_ns < INTERVAL_MIN_NS || ret->interval_ns > INTERVAL_MAX_NS)
 		return "--interval takes 100ms to 1h";
@@ -57,27 +68,68 @@ static int print_json(const char *command, const struct guest_options *o,
 	struct text t = {0};
 
 	text_add(&t, "{\"file\":");
-	text_json_string(&t, o->out);
+	if (o->out)
+		text_json_string(&t, o->out);
+	else
+		text_add(&t, "null");
 	text_printf(&t, ",\"samples\":%zu,\"labels\":%zu,\"streams\":%zu,\"late\":%zu", g->rows,
 		    g->labels, g->streams, g->late);
 	text_printf(&t,
 		    ",\"bytes\":%llu,\"cut_bytes\":%zu,\"seconds\":", (unsigned long long)g->bytes,
 		    g->cut_bytes);
 	text_json_number(&t, g->seconds);
+	if (o->push.to)
+		text_printf(
+			&t,
+			",\"push\":{\"delivered\":%llu,\"dropped\":%llu,\"undelivered\":%llu,"
+			"\"starts\":%llu}",
+			(unsigned long long)g->push.delivered, (unsigned long long)g->push.dropped,
+			(unsigned long long)g->push.waiting, (unsigned long long)g->push.starts);
 	text_printf(&t, ",\"command_status\":%d}\n", WEXITSTATUS(g->command_status));
 	return cli_print(command, &t);
 }
 
+static void talk_push(const struct guest_options *o, const struct push_report *p)
+{
+	fprintf(stderr, "%s: %llu samples delivered", o->push.to, (unsigned long long)p->delivered);
+	if (p->dropped)
+		fprintf(stderr, "; %llu dropped, the queue was full",
+			(unsigned long long)p->dropped);
+	if (p->waiting)
+		fprintf(stderr, "; %llu not confirmed at the end", (unsigned long long)p->waiting);
+	fprintf(stderr, "\n");
+}
+
 static void talk(const struct guest_options *o, const struct guest_report *g)
 {
+	const char *name = o->out ? o->out : "recorded";
+
 	if (g->cut_bytes)
 		fprintf(stderr, "%s: %zu bytes of a broken-off frame were cut off\n", o->out,
 			g->cut_bytes);
-	fprintf(stderr, "%s: %zu samples over %.0f s, %zu labels, %llu bytes", o->out, g->rows,
+	fprintf(stderr, "%s: %zu samples over %.0f s, %zu labels, %llu bytes", name, g->rows,
 		g->seconds, g->labels, (unsigned long long)g->bytes);
 	if (g->late)
 		fprintf(stderr, "; %zu samples came late", g->late);
 	fprintf(stderr, "\n");
+	if (o->push.to)
+		talk_push(o, &g->push);
+}
+
+/* Rows that are nowhere: neither here nor, as far as it said, at the host. */
+static int check_push(const struct guest_options *o, const struct guest_report *g, struct err *e)
+{
+	if (!o->push.to || o->out || g->push.delivered)
+		return 0;
+	return err_set(e, -ERR_DATA, "nothing was delivered to %s%s%s", o->push.to,
+		       g->push.trouble[0] ? ": " : "", g->push.trouble);
+}
+
+static void say_push(void *user, const char *sentence)
+{
+	const struct guest_options *o = user;
+
+	fprintf(stderr, "%s%s: %s\n", o->progress ? "\n" : "", o->push.to, sentence);
 }
 
 static int record(const char *command, const struct guest_options *o, bool json)
@@ -92,6 +144,8 @@ static int record(const char *command, const struct guest_options *o, bool json)
 		talk(o, &report);
 	if (report.rows && json)
 		print_json(command, o, &report);
+	if (r == 0)
+		r = check_push(o, &report, &e);
 	if (r < 0)
 		return cli_fail(command, &e);
 	if (!report.command_status)
@@ -117,6 +171,11 @@ int cmd_record_guest(int argc, char **argv)
 		{"vm", "NAME", OPTION_STRING, &o.vm, "this VM's name (default: the host name)"},
 		{"label-file", "F", OPTION_STRING, &o.label_file,
 		 "file whose line says what is going on"},
+		{"push", "CHANNEL", OPTION_STRING, &o.push.to, "send it to a host as it is made"},
+		{"push-ca", "CA.pem", OPTION_STRING, &o.push.ca,
+		 "who signed the host's certificate (default: the system's)"},
+		{"push-token-file", "F", OPTION_STRING, &o.push.token_file,
+		 "the token that `vmwatts record token` made for this VM"},
 		{"max-size", "BYTES", OPTION_STRING, &max_size, "stop before the trace is larger"},
 		{"no-perf", NULL, OPTION_FLAG, &no_perf, "leave perf events alone"},
 		{"root", "DIR", OPTION_STRING, &o.root, "read DIR/proc and DIR/sys instead"},
@@ -132,6 +191,8 @@ int cmd_record_guest(int argc, char **argv)
 		return cli_fail(argv[0], &e);
 	}
 	checked.perf = !no_perf;
+	checked.push.say = say_push;
+	checked.push.user = &checked;
 	checked.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
 	if (command.n) {
 		command.items[command.n] = NULL;

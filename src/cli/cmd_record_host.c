@@ -18,7 +18,8 @@
 
 struct arguments {
 	struct host_options o;
-	struct string_list vms;
+	struct string_list vms, receive;
+	const char *max_size;
 	const char *source, *interval, *duration, *from, *to, *step, *chunk, *weight;
 	double timeout_s;
 	long long parallel;
@@ -28,23 +29,32 @@ struct arguments {
 static const struct command_help help = {
 	.usage = "record host --source kepler|prometheus|rapl --vm NAME... --out HOST.vmt "
 		 "[options]",
-	.about =
-		"Records the power that a host's meter gives to each VM, as the label that a "
-		"model\n"
-		"is trained on, into a trace; an existing one is gone on with. Three meters:\n"
-		"Kepler's own page (kepler), read every second although Kepler refreshes every 5 "
-		"s\n"
-		"or so, so that its pace can be seen; the history in Prometheus or a store with "
-		"its\n"
-		"HTTP API (prometheus), VMs in groups, time in chunks, going on where an earlier\n"
-		"run ended; and this host's own RAPL counters, shared out by CPU time with "
-		"Kepler's\n"
-		"formula (rapl, as root). A VM is named by name, uuid or pid. Ctrl-C ends cleanly.",
-	.example = "  vmwatts record host --list\n"
-		   "  vmwatts record host --vm web --out web.vmt\n"
-		   "  vmwatts record host --source rapl --all --duration 30m --out host.vmt\n"
-		   "  vmwatts record host --source prometheus --url http://prometheus:9090 \\\n"
-		   "      --all --from -24h --out fleet.vmt"};
+	.about = "Records the power that a host's meter gives to each VM, as the label that a "
+		 "model\n"
+		 "is trained on, into a trace; an existing one is gone on with. Three meters:\n"
+		 "Kepler's own page (kepler), read every second although Kepler refreshes every 5 "
+		 "s\n"
+		 "or so, so that its pace can be seen; the history in Prometheus or a store with "
+		 "its\n"
+		 "HTTP API (prometheus), VMs in groups, time in chunks, going on where an earlier\n"
+		 "run ended; and this host's own RAPL counters, shared out by CPU time with "
+		 "Kepler's\n"
+		 "formula (rapl, as root). A VM is named by name, uuid or pid. Ctrl-C ends "
+		 "cleanly.\n"
+		 "With --receive it takes in what guests push (`vmwatts record guest --push`), so "
+		 "that\n"
+		 "one file holds both sides: over TCP with TLS and a token a VM "
+		 "(tcp://ADDRESS:PORT),\n"
+		 "from QEMU's socket of a virtio-serial port (virtio:VM=SOCKET), or over vsock\n"
+		 "(vsock://PORT; unverified). --receive without --vm, --all and --source takes in\n"
+		 "what is pushed, and no meter.",
+	.example =
+		"  vmwatts record host --list\n"
+		"  vmwatts record host --vm web --out web.vmt\n"
+		"  vmwatts record host --source rapl --all --duration 30m --out host.vmt\n"
+		"  vmwatts record host --source prometheus --url http://prometheus:9090 \\\n"
+		"      --all --from -24h --out fleet.vmt\n"
+		"  vmwatts record host --vm web --out web.vmt --receive virtio:web=/run/web.sock"};
 
 /* "-24h", "-7d", "now", seconds since the epoch, or 2026-01-02T03:04:05[.5](Z|+01:00). */
 static bool parse_when(const char *s, int64_t now_ns, int64_t *ret_ns)
@@ -130,10 +140,15 @@ static int take_source(struct arguments *a, struct err *e)
 {
 	static const char *const names[] = {"kepler", "prometheus", "rapl"};
 	static const char *const urls[] = {"http://localhost:28282/metrics", NULL, NULL};
+	const char *name = a->source ? a->source : names[HOST_KEPLER];
 	struct host_options *o = &a->o;
 	size_t i = 0;
 
-	while (i < array_size(names) && strcmp(a->source, names[i]) != 0)
+	if (!a->source && a->receive.n && !a->all && !a->vms.n) {
+		o->source = HOST_NO_METER;
+		return 0;
+	}
+	while (i < array_size(names) && strcmp(name, names[i]) != 0)
 		i++;
 	if (i == array_size(names))
 		return err_set(e, -ERR_USAGE, "--source takes kepler, prometheus or rapl");
@@ -147,11 +162,26 @@ static int take_source(struct arguments *a, struct err *e)
 	return host_http_check_url(o->url, e);
 }
 
+/* What guests may push, and how much there may be of it. */
+static int take_receive(struct arguments *a, struct err *e)
+{
+	struct receive_options *r = &a->o.receive;
+
+	if (a->max_size && (parse_size(a->max_size, &a->o.max_bytes) < 0 || !a->o.max_bytes))
+		return err_set(e, -ERR_USAGE, "--max-size takes bytes, such as 100M");
+	r->addresses = (const char *const *)a->receive.items;
+	r->n = a->receive.n;
+	r->limits = receive_limits_default;
+	if (!r->n && (r->cert || r->key || r->tokens))
+		return err_set(e, -ERR_USAGE, "--cert, --key and --tokens are for --receive");
+	return receive_check(r, e);
+}
+
 static int take_rest(struct arguments *a, struct err *e)
 {
 	struct host_options *o = &a->o;
 
-	if (!a->all && !a->vms.n)
+	if (o->source != HOST_NO_METER && !a->all && !a->vms.n)
 		return err_set(e, -ERR_USAGE,
 			       "--vm NAME or --all is needed; --list shows QEMU's "
 			       "processes here");
@@ -235,8 +265,7 @@ static int record(const char *command, struct arguments *a)
 
 int cmd_record_host(int argc, char **argv)
 {
-	struct arguments a = {.source = "kepler",
-			      .from = "-24h",
+	struct arguments a = {.from = "-24h",
 			      .to = "now",
 			      .weight = "time",
 			      .timeout_s = 30,
@@ -272,6 +301,13 @@ int cmd_record_host(int argc, char **argv)
 		{"token-file", "F", OPTION_STRING, &http->token_file, "a file with a bearer token"},
 		{"tenant", "ID", OPTION_STRING, &http->tenant, "X-Scope-OrgID, for Mimir"},
 		{"timeout", "S", OPTION_DOUBLE, &a.timeout_s, "for one answer (default 30)"},
+		{"receive", "CHANNEL...", OPTION_LIST, &a.receive, "take in what guests push"},
+		{"cert", "F", OPTION_STRING, &a.o.receive.cert, "our certificate, for tcp://"},
+		{"key", "F", OPTION_STRING, &a.o.receive.key, "and its key"},
+		{"tokens", "F", OPTION_STRING, &a.o.receive.tokens,
+		 "who may push; `vmwatts record token` adds to it"},
+		{"max-size", "BYTES", OPTION_STRING, &a.max_size,
+		 "stop before the trace is larger; guests share half of it"},
 		{"list", NULL, OPTION_FLAG, &a.list, "print this host's QEMU processes, and leave"},
 		{"json", NULL, OPTION_FLAG, &a.json, "a summary, or the list, as JSON"},
 	};
@@ -281,7 +317,8 @@ int cmd_record_host(int argc, char **argv)
 		return r;
 	if (a.list)
 		return list(argv[0], a.o.root, a.json);
-	if (take_source(&a, &e) < 0 || take_times(&a, &e) < 0 || take_rest(&a, &e) < 0)
+	if (take_source(&a, &e) < 0 || take_times(&a, &e) < 0 || take_rest(&a, &e) < 0 ||
+	    take_receive(&a, &e) < 0)
 		return cli_fail(argv[0], &e);
 	return record(argv[0], &a);
 }

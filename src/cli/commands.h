@@ -8,6 +8,7 @@ int cmd_estimate(int argc, char **argv);
 int cmd_model(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_record_guest(int argc, char **argv);
+int cmd_record_token(int argc, char **argv);
 int cmd_pinning(int argc, char **argv);
 int cmd_pinning_recommend(int argc, char **argv);
 int cmd_workload(int argc, char **argv);

@@ -242,6 +242,7 @@ static unsigned events_between(const struct sample *prev, const struct sample *c
 unsigned interval_row(const struct sample *prev, const struct sample *cur, struct row *ret)
 {
 	int64_t awake_ns = cur->mono_ns - prev->mono_ns;
+	/* cppcheck-suppress ctuuninitvar ; the address of an array, not what is in it */
 	double seconds = (double)awake_ns / 1e9, *v = ret->v;
 
 	row_clear(ret);

@@ -80,6 +80,11 @@ void estimator_push(struct estimator *p, const struct row *row, struct estimate 
 	model_set_estimate(p->set, p->x, &p->options, ret);
 }
 
+const double *estimator_inputs(const struct estimator *p)
+{
+	return p->set ? p->x : NULL;
+}
+
 void estimator_physics(struct estimator *p, struct estimate *ret)
 {
 	struct estimate_options o = p->options;

@@ -38,6 +38,9 @@ void estimator_reset(struct estimator *p);
  */
 void estimator_push(struct estimator *p, const struct row *row, struct estimate *ret);
 
+/* The values of the set's inputs for the row pushed last; NULL without a set. */
+const double *estimator_inputs(const struct estimator *p);
+
 /* What physics models alone say of the row pushed last. */
 void estimator_physics(struct estimator *p, struct estimate *ret);
 

@@ -83,6 +83,7 @@ void model_set_release(struct model_set *s)
 		free(s->zones[z].models);
 	}
 	free(s->inputs);
+	free(s->profiles);
 	free(s->card);
 	*s = (struct model_set){.name = ""};
 }

@@ -277,6 +277,19 @@ struct applicability {
 	uint32_t vcpus_min, vcpus_max;	       /* 0: not known */
 };
 
+/*
+ * How a feature was spread over the rows of training, for drift (health/drift.h): the bins that its
+ * deciles cut, and the share of rows in each. Bin i holds what is <= edge[i] and in none before;
+ * the last holds the rest. Equal deciles make empty bins.
+ */
+#define PROFILE_BINS 10
+
+struct profile {
+	uint16_t feature;	       /* enum feature */
+	double edge[PROFILE_BINS - 1]; /* ascending */
+	double share[PROFILE_BINS];    /* >= 0; they sum to 1 */
+};
+
 struct model_set {
 	char name[64], version[32];   /* [A-Za-z0-9._-]+ */
 	int64_t sequence;	      /* orders versions of one name */
@@ -287,6 +300,8 @@ struct model_set {
 	size_t n_inputs;
 	struct input *inputs;
 	struct zone_models zones[ZONE_COUNT];
+	size_t n_profiles; /* of features that are inputs; 0 in sets of before */
+	struct profile *profiles;
 	char *card; /* JSON text for people and tools; may be NULL */
 };
 

@@ -334,6 +334,26 @@ static void pinning_metrics(struct out *o)
 		       s->pinning_score);
 }
 
+#define PROVES "; it only proves that inputs changed, not that watts are wrong"
+
+static void drift_metrics(struct text *t, const struct drift_state *d)
+{
+	family(t, "kepler_vm_drift", "gauge",
+	       "1 while a test says that inputs are not those of training" PROVES);
+	text_printf(t, "kepler_vm_drift{test=\"share\"} %d\n", d->share);
+	text_printf(t, "kepler_vm_drift{test=\"mean\"} %d\n", d->mean);
+	text_printf(t, "kepler_vm_drift{test=\"machine\"} %d\n", d->machine);
+	scalar(t, "kepler_vm_drift_raised_total", "counter", "Times that drift was raised" PROVES,
+	       (double)d->raised);
+	if (isnan(d->psi_max))
+		return;
+	family(t, "kepler_vm_feature_psi_max", "gauge",
+	       "Largest population stability index over features, of about the last hour against "
+	       "the deciles of training" PROVES);
+	text_printf(t, "kepler_vm_feature_psi_max{feature=\"%s\"}", d->psi_feature);
+	value(t, d->psi_max);
+}
+
 static void agent_metrics(struct out *o)
 {
 	const struct snapshot *s = o->s;
@@ -342,6 +362,10 @@ static void agent_metrics(struct out *o)
 	scalar(t, "kepler_vm_out_of_distribution_ratio", "gauge",
 	       "Share of recent estimates whose features lie outside the training data",
 	       s->out_of_distribution_ratio);
+	drift_metrics(t, &s->drift);
+	scalar(t, "kepler_vm_migrations_total", "counter",
+	       "Times that this turned out to be another machine than before",
+	       (double)s->migrations);
 	scalar(t, "kepler_vm_energy_enabled", "gauge", "1 when power is published, 0 when disabled",
 	       s->enabled);
 	scalar(t, "vmwatts_tick_duration_seconds", "gauge",

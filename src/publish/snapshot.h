@@ -14,6 +14,7 @@
 #include "collect/identity.h"
 #include "collect/sample.h"
 #include "features/catalogue.h"
+#include "health/drift.h"
 #include "model/estimate.h"
 
 struct zone_snapshot {
@@ -42,6 +43,8 @@ struct snapshot {
 	enum tier tier;
 	double usage_ratio;		  /* 0..1, steal included; NaN before the first interval */
 	double out_of_distribution_ratio; /* share of recent estimates outside training */
+	struct drift_state drift;
+	uint64_t migrations; /* times that this turned out to be another machine than before */
 	uint64_t source_errors[SOURCE_COUNT];
 	double source_duration_s[SOURCE_COUNT];
 	double tick_s;

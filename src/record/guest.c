@@ -5,6 +5,8 @@
  *   open      collector, trace, label file, command, timer and signals
  *   tick      sample -> (new stream?) -> (new label?) -> row
  *   close     one last row, so that the end of the command is covered
+ *
+ * A row goes into the trace, into the queue of what is pushed, or into both.
  */
 #include "record/guest.h"
 
@@ -31,16 +33,18 @@
 
 #define SYNC_NS	  10000000000 /* what a machine that loses power may lose */
 #define META_SIZE 128
+#define DRAIN_MS  5000 /* for what is still to be pushed at the end */
 
 struct recorder {
 	const struct guest_options *o;
 	const struct kernel *kernel;
 	struct collector *collector;
 	struct sample sample;
-	struct trace_writer *trace;
-	unsigned stream, cpus; /* cpus 0: no stream yet */
-	double *values;	       /* owned; sample_columns(cpus) */
-	char label_path[128];  /* "" without one */
+	struct trace_writer *trace; /* NULL: pushed only */
+	struct push *push;	    /* NULL: not pushed */
+	unsigned stream, cpus;	    /* cpus 0: no stream yet */
+	double *values;		    /* owned; sample_columns(cpus) */
+	char label_path[128];	    /* "" without one */
 	bool own_label_file;
 	char label[TRACE_TEXT];
 	char vm[TRACE_TEXT];
@@ -103,6 +107,36 @@ static void describe(const struct recorder *g, const struct root *root, struct m
 	add_meta(m, "vcpus", "%u", id->n_cpus);
 }
 
+/* ---- to where it is recorded ---- */
+
+static int write_stream(struct recorder *g, const struct trace_stream *s, struct err *e)
+{
+	int r = g->trace ? trace_write_stream(g->trace, s, &g->stream, e) : 0;
+
+	return r == 0 && g->push ? push_stream(g->push, s, e) : r;
+}
+
+static int write_label(struct recorder *g, const char *label, struct err *e)
+{
+	int64_t at_ns = g->sample.real_ns;
+	int r = g->trace ? trace_write_label(g->trace, g->stream, at_ns, label, e) : 0;
+
+	return r == 0 && g->push ? push_label(g->push, at_ns, label, e) : r;
+}
+
+static int write_row(struct recorder *g, struct err *e)
+{
+	int64_t at_ns = g->sample.real_ns;
+	size_t n = sample_columns(g->cpus);
+	int r = g->trace ? trace_write_row(g->trace, g->stream, at_ns, g->values, n, e) : 0;
+
+	if (r < 0 || !g->push)
+		return r;
+	r = push_row(g->push, at_ns, g->values, n, e);
+	push_serve(g->push);
+	return r;
+}
+
 /* ---- one tick ---- */
 
 static int start_stream(struct recorder *g, unsigned cpus, struct err *e)
@@ -121,7 +155,7 @@ static int start_stream(struct recorder *g, unsigned cpus, struct err *e)
 		s.n_meta = meta.n;
 		s.n_columns = sample_columns(cpus);
 		s.columns = (const char *const *)names;
-		r = trace_write_stream(g->trace, &s, &g->stream, e);
+		r = write_stream(g, &s, e);
 	}
 	sample_column_names_free(names, cpus);
 	if (r < 0)
@@ -153,7 +187,7 @@ static int note_label(struct recorder *g, struct err *e)
 	read_label(g, label);
 	if (!strcmp(label, g->label))
 		return 0;
-	r = trace_write_label(g->trace, g->stream, g->sample.real_ns, label, e);
+	r = write_label(g, label, e);
 	if (r < 0)
 		return r;
 	memcpy(g->label, label, sizeof(label));
@@ -175,15 +209,14 @@ static int take_sample(struct recorder *g, struct err *e)
 	if (r < 0)
 		return r;
 	sample_to_values(&g->sample, g->cpus, g->values);
-	r = trace_write_row(g->trace, g->stream, g->sample.real_ns, g->values,
-			    sample_columns(g->cpus), e);
+	r = write_row(g, e);
 	if (r < 0)
 		return r;
 	g->report.rows++;
 	g->report.seconds = (double)(g->sample.mono_ns - g->begin_ns) / 1e9;
 	if (g->o->progress)
 		g->o->progress(g->o->to, g->report.seconds, g->report.rows, g->label);
-	if (g->sample.mono_ns - g->synced_ns < SYNC_NS)
+	if (!g->trace || g->sample.mono_ns - g->synced_ns < SYNC_NS)
 		return 0;
 	g->synced_ns = g->sample.mono_ns;
 	return trace_writer_sync(g->trace, e);
@@ -220,19 +253,32 @@ static void handle_signals(struct recorder *g)
 	}
 }
 
+/* What the push waits for into `fd`, and for how long at most. */
+static int wait_for_push(const struct recorder *g, struct pollfd *fd)
+{
+	if (!g->push)
+		return -1;
+	fd->fd = push_fd(g->push);
+	fd->events = push_events(g->push);
+	return push_timeout_ms(g->push);
+}
+
 static int run(struct recorder *g, struct err *e)
 {
 	struct pollfd fds[] = {{.fd = g->timer_fd, .events = POLLIN},
-			       {.fd = g->signal_fd, .events = POLLIN}};
+			       {.fd = g->signal_fd, .events = POLLIN},
+			       {.fd = -1}};
 	int r = take_sample(g, e);
 
 	while (r == 0 && !g->stop) {
-		if (poll(fds, array_size(fds), -1) < 0 && errno != EINTR)
+		if (poll(fds, array_size(fds), wait_for_push(g, &fds[2])) < 0 && errno != EINTR)
 			return err_errno(e, "poll");
 		if (fds[1].revents)
 			handle_signals(g);
 		if (fds[0].revents)
 			r = tick(g, e);
+		else if (g->push)
+			push_serve(g->push);
 	}
 	if (r == 0 && (double)(g->kernel->monotonic_ns() - g->sample.mono_ns) >
 			      0.5 * (double)g->o->interval_ns)
@@ -314,11 +360,14 @@ static int open_all(struct recorder *g, struct err *e)
 
 	name_vm(g);
 	r = open_collector(g, e);
-	if (r == 0)
+	if (r == 0 && g->o->out)
 		r = trace_writer_open(g->o->out, &g->trace, &g->report.cut_bytes, e);
+	if (r == 0 && g->o->push.to)
+		r = push_open(&g->o->push, &g->push, e);
 	if (r < 0)
 		return r;
-	trace_writer_limit(g->trace, g->o->max_bytes);
+	if (g->trace)
+		trace_writer_limit(g->trace, g->o->max_bytes);
 	r = open_signals(g, e);
 	if (r == 0)
 		r = open_label_file(g, e);
@@ -339,6 +388,11 @@ static void close_all(struct recorder *g)
 	if (g->trace)
 		g->report.bytes = trace_writer_size(g->trace);
 	trace_writer_close(g->trace);
+	if (g->push) {
+		push_drain(g->push, DRAIN_MS);
+		push_report(g->push, &g->report.push);
+	}
+	push_close(g->push);
 	collector_free(g->collector);
 	sample_release(&g->sample);
 	cleanup_fd(&g->timer_fd);

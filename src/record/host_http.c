@@ -319,17 +319,22 @@ static int finish_done(struct host_http *h)
 
 int host_http_wait(struct host_http *h, int timeout_ms, struct err *e)
 {
-	struct curl_waitfd stop = {.fd = h->o.stop_fd, .events = CURL_WAIT_POLLIN};
+	const struct host_beside *beside = h->o.beside;
+	struct curl_waitfd fds[2] = {{.fd = h->o.stop_fd, .events = CURL_WAIT_POLLIN}};
 	unsigned extra = h->o.stop_fd >= 0;
 	int running;
+
+	if (beside)
+		fds[extra] = (struct curl_waitfd){.fd = beside->fd, .events = CURL_WAIT_POLLIN};
 
 	if (curl_multi_perform(h->multi, &running) != CURLM_OK)
 		return err_nomem(e);
 	if (finish_done(h))
 		return 0;
-	if (curl_multi_poll(h->multi, &stop, extra, timeout_ms, NULL) != CURLM_OK)
+	if (curl_multi_poll(h->multi, fds, extra + (beside != NULL), timeout_ms, NULL) != CURLM_OK)
 		return err_nomem(e);
-	if (extra && (stop.revents & CURL_WAIT_POLLIN))
+	if ((extra && (fds[0].revents & CURL_WAIT_POLLIN)) ||
+	    (beside && fds[extra].revents && beside->serve(beside->user) < 0))
 		return err_set(e, -EINTR, "interrupted");
 	if (curl_multi_perform(h->multi, &running) != CURLM_OK)
 		return err_nomem(e);

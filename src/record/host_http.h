@@ -14,16 +14,18 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "record/host_talk.h"
 
 struct host_http_options {
-	const char *cacert;	/* NULL: the system's */
-	const char *user_file;	/* holds user:password */
-	const char *token_file; /* holds a bearer token */
-	const char *tenant;	/* X-Scope-OrgID, which Mimir and Loki want */
-	bool insecure;		/* any certificate is taken */
-	double timeout_s;	/* of one whole request */
-	size_t max_bytes;	/* of one answer, unpacked */
-	int stop_fd;		/* readable: give up with -EINTR */
+	const char *cacert;		  /* NULL: the system's */
+	const char *user_file;		  /* holds user:password */
+	const char *token_file;		  /* holds a bearer token */
+	const char *tenant;		  /* X-Scope-OrgID, which Mimir and Loki want */
+	bool insecure;			  /* any certificate is taken */
+	double timeout_s;		  /* of one whole request */
+	size_t max_bytes;		  /* of one answer, unpacked */
+	int stop_fd;			  /* readable: give up with -EINTR */
+	const struct host_beside *beside; /* served while waiting; NULL: nothing */
 };
 
 struct host_http; /* owned by host_http_new's caller */

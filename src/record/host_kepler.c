@@ -189,6 +189,7 @@ static int begin_stream(struct kepler *k, size_t i, struct err *e)
 	host_stream_meta(&s, "kepler_version", k->version);
 	host_stream_meta(&s, "series", k->vms.items[i].process ? "process" : "vm");
 	host_stream_vm(&s, &k->vms.items[i]);
+	host_stream_steady(&s);
 	for (int u = 0; u < UNITS; u++) {
 		zone_foreach (z) {
 			vm->column[u][z] = -1;
@@ -204,7 +205,7 @@ static int begin_stream(struct kepler *k, size_t i, struct err *e)
 	if (host_out_begin(k->run->out, &s, &vm->at, e) < 0)
 		return e->code;
 	vm->begun = true;
-	host_say(k->run->talk, "records %s, %zu columns", title, s.n_columns);
+	host_say(k->run->talk, "records %s, %zu figures", title, s.n_columns - 1);
 	return 0;
 }
 
@@ -218,6 +219,7 @@ static int write_vm(struct kepler *k, size_t i, int64_t real_ns, unsigned *falls
 		return e->code;
 	for (size_t c = 0; c < vm->n_columns; c++)
 		values[c] = NAN;
+	values[0] = host_steady_ns(real_ns);
 	for (int u = 0; u < UNITS; u++) {
 		zone_foreach (z) {
 			if (vm->column[u][z] >= 0)

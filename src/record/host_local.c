@@ -151,6 +151,7 @@ static int begin_stream(struct local *l, size_t i, struct err *e)
 	host_stream_meta(&s, "interval_s", format_double(step, l->run->o->interval_s));
 	host_stream_meta(&s, "weight", l->perf ? "perf" : "time");
 	host_stream_vm(&s, &l->vms.items[i]);
+	host_stream_steady(&s);
 	for (int node = 0; node < 2; node++) {
 		zone_foreach (z) {
 			if (!l->rapl.has[z])
@@ -178,6 +179,7 @@ static int write_vm(struct local *l, size_t i, struct err *e)
 
 	if (!vm->begun && begin_stream(l, i, e) < 0)
 		return e->code;
+	values[n++] = host_steady_ns(l->real_ns);
 	zone_foreach (z) {
 		if (l->rapl.has[z])
 			values[n++] = vm->joules[z];

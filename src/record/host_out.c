@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/kernel.h"
+#include "base/root.h"
 #include "trace/trace.h"
 
 struct out_vm {
@@ -36,6 +38,22 @@ void host_stream_meta(struct host_stream *s, const char *key, const char *value)
 	s->meta[2 * s->n_meta] = key;
 	s->meta[2 * s->n_meta + 1] = value;
 	s->n_meta++;
+}
+
+void host_stream_steady(struct host_stream *s)
+{
+	struct root machine = {.prefix = ""};
+
+	if (root_read_line(&machine, "/proc/sys/kernel/random/boot_id", s->boot_id,
+			   sizeof(s->boot_id)) <= 0)
+		s->boot_id[0] = 0;
+	host_stream_meta(s, "boot_id", s->boot_id);
+	s->columns[s->n_columns++] = "boot_ns";
+}
+
+double host_steady_ns(int64_t real_ns)
+{
+	return (double)(kernel_linux.boottime_ns() - (kernel_linux.realtime_ns() - real_ns));
 }
 
 void host_stream_vm(struct host_stream *s, const struct host_vm *vm)
@@ -235,6 +253,11 @@ int host_out_row(struct host_out *o, size_t at, int64_t real_ns, const double *v
 	o->rows++;
 	*ret_falls = falls;
 	return 0;
+}
+
+struct trace_writer *host_out_writer(struct host_out *o)
+{
+	return o->writer;
 }
 
 int host_out_sync(struct host_out *o, struct err *e)

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "record/host_vm.h"
+#include "trace/trace.h"
 
 #define HOST_COLUMNS_MAX 24
 #define HOST_META_MAX	 16
@@ -24,12 +25,22 @@ struct host_out; /* owned by host_out_open's caller */
 struct host_stream {
 	const char *title;
 	size_t n_meta, n_columns;
+	char boot_id[64];
 	const char *meta[2 * HOST_META_MAX];
 	const char *columns[HOST_COLUMNS_MAX];
 };
 
 /* Add a pair; nothing where the value is "" or NULL. */
 void host_stream_meta(struct host_stream *s, const char *key, const char *value);
+
+/*
+ * The steady clock of a live source, which a set wall clock leaves alone: the column `boot_ns`,
+ * first of all, and which boot it counts from.
+ */
+void host_stream_steady(struct host_stream *s);
+
+/* Its value for a row that was read at `real_ns`, a moment ago. */
+double host_steady_ns(int64_t real_ns);
 
 /* What every source knows of a VM: name, uuid, pid, container, node, hypervisor. */
 void host_stream_vm(struct host_stream *s, const struct host_vm *vm);
@@ -50,6 +61,9 @@ int host_out_begin(struct host_out *o, const struct host_stream *s, size_t *ret_
 /* Columns of the row at which a counter (a `_joules` column) fell. */
 int host_out_row(struct host_out *o, size_t at, int64_t real_ns, const double *values,
 		 unsigned *ret_falls, struct err *e);
+
+/* The trace itself, for who else writes into it. */
+struct trace_writer *host_out_writer(struct host_out *o);
 
 int host_out_sync(struct host_out *o, struct err *e);
 

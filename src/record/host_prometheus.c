@@ -204,7 +204,7 @@ static int again(struct fleet *f, struct fetch *q, struct err *e)
 			       *said ? ": " : "", said);
 	run->failures++;
 	host_say(run->talk, "%s; trying again", q->request.err.msg);
-	if (host_stop_wait(run->o->http.stop_fd,
+	if (host_stop_wait(run->o->http.stop_fd, run->o->http.beside,
 			   kernel_linux.monotonic_ns() + (500000000ll << q->attempts)))
 		return err_set(e, -EINTR, "interrupted");
 	return start(f, q, e);

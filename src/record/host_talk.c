@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/kernel.h"
 
 struct host_talk host_talk(FILE *to)
@@ -72,21 +73,26 @@ int host_stop_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-bool host_stop_wait(int stop_fd, int64_t until_ns)
+bool host_stop_wait(int stop_fd, const struct host_beside *beside, int64_t until_ns)
 {
-	struct pollfd p = {.fd = stop_fd, .events = POLLIN};
+	struct pollfd p[] = {{.fd = stop_fd, .events = POLLIN},
+			     {.fd = beside ? beside->fd : -1, .events = POLLIN}};
 
 	for (;;) {
 		int64_t left_ns = until_ns - kernel_linux.monotonic_ns();
 		struct timespec ts = {.tv_sec = left_ns > 0 ? left_ns / 1000000000 : 0,
 				      .tv_nsec = left_ns > 0 ? left_ns % 1000000000 : 0};
-		int n = ppoll(&p, 1, &ts, NULL);
+		int n = ppoll(p, array_size(p), &ts, NULL);
 
-		if (n > 0)
-			return true;
 		if (n == 0)
 			return false;
-		if (errno != EINTR)
+		if (n < 0 && errno != EINTR)
 			return true;
+		if (n < 0)
+			continue;
+		if (p[0].revents || beside->serve(beside->user) < 0)
+			return true;
+		if (left_ns <= 0)
+			return false;
 	}
 }

@@ -32,7 +32,17 @@ void host_progress_end(struct host_talk *t);
 /* Block SIGINT and SIGTERM; the descriptor they are read from, or -errno. */
 int host_stop_open(void);
 
-/* Sleep until CLOCK_MONOTONIC is at `until_ns`: true where the recording is to end. */
-bool host_stop_wait(int stop_fd, int64_t until_ns);
+/* Something else that the recording's loop serves while it waits. */
+struct host_beside {
+	int fd;			  /* readable: call serve */
+	int (*serve)(void *user); /* -errno: the recording is to end */
+	void *user;
+};
+
+/*
+ * Sleep until CLOCK_MONOTONIC is at `until_ns`, and serve what is beside (NULL:
+ * nothing): true where the recording is to end.
+ */
+bool host_stop_wait(int stop_fd, const struct host_beside *beside, int64_t until_ns);
 
 #endif

@@ -144,7 +144,7 @@ void sample_column_names_free(char **names, unsigned cpus)
 
 static double number_of(const struct sample *s, const struct column *c)
 {
-	const char *at = (const char *)s + c->offset;
+	const void *at = (const char *)s + c->offset;
 
 	if (c->source >= 0 && !sample_has(s, (enum source)c->source))
 		return NAN;
@@ -263,7 +263,7 @@ static uint64_t counter(double v)
 
 static void put_number(struct sample *s, const struct column *c, double v)
 {
-	char *at = (char *)s + c->offset;
+	void *at = (char *)s + c->offset;
 
 	switch (c->kind) {
 	case NUMBER_I64:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The choice of models per zone and tier: see train.h. */
+#include "train/profile.h"
 #include "train/train.h"
 
 #include <math.h>
@@ -388,6 +389,8 @@ int train(const struct table *table, const struct train_options *o, struct model
 		describe(t.set, d, o);
 		r = set_inputs(t.set, d, e);
 	}
+	if (r == 0)
+		r = set_profiles(t.set, table, e);
 	if (r == 0)
 		r = card_write(&t.card, t.set, d, &t.set->card, e);
 	if (r == 0)

@@ -56,7 +56,7 @@ host --url "$url" --vm web --interval 200ms --duration 2s --out a.vmt --json >a.
 is $? 0 "two seconds of one VM"
 is "$(jq -r '[.source, .vms[].vm, .vms[].falls] | join(" ")' a.json)" "kepler web 0" "the summary"
 ok "$(jq '.rows >= 9 and .rows <= 12 | not' a.json | sed 's/true/1/;s/false/0/')" "11 rows or so"
-is "$(trace a.vmt --streams | sed 's/.*: //')" "package_joules core_joules dram_joules platform_joules" \
+is "$(trace a.vmt --streams | sed 's/.*: //')" "boot_ns package_joules core_joules dram_joules platform_joules" \
 	"a column for each zone; psys is platform"
 like "$(trace a.vmt --streams)" "source=kepler.*kepler_version=v0.11.4-simulated.*uuid=u-1.*node=sim.*hypervisor=kvm" "what the stream says"
 like "$(cat said)" "zone 'gpu' is none of ours" "a zone that is none of ours is told"
