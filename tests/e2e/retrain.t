@@ -134,6 +134,31 @@ is "$(jq -r .decision w/history.jsonl) $(ls pub/*.vmw | wc -l)" "promoted 1" "an
 "$vmwatts" model verify "pub/$(sed -n 's/^file //p' pub/latest)" --trust K.pub >/dev/null
 is $? 0 "what it published is whole"
 
+# Before and behind every rename, which is how each step is recorded.
+whole() { # what is left of one round that was taken up
+	printf '%s lines, %s rows, %s, %s published, ' "$(wc -l <k/history.jsonl)" "$(jq '.rows.trained + .rows.held_out' k/history.jsonl)" \
+		"$(jq -r .decision k/history.jsonl)" "$(ls k.pub/*.vmw | wc -l)"
+	"$vmwatts" model verify "k.pub/$(sed -n 's/^file //p' k.pub/latest)" --trust K.pub >/dev/null && echo verified
+}
+again() { "$vmwatts" retrain --config c.yaml --recordings scaled --work k --publish k.pub >/dev/null 2>&1; }
+points=0 wrong=
+again
+few=$(jq '.rows.trained + .rows.held_out' k/history.jsonl)
+for behind in "" 1; do
+	for at in $(seq 1 100); do
+		rm -rf k k.pub
+		env LD_PRELOAD="$build/tests/e2e/kill_at.so" KILL_AT=$at ${behind:+KILL_BEHIND=1} \
+			"$vmwatts" retrain --config c.yaml --recordings scaled --work k --publish k.pub >/dev/null 2>&1
+		[ $? = 137 ] || break
+		points=$((points + 1))
+		again
+		left=$(whole)
+		[ "$left" = "1 lines, $few rows, promoted, 1 published, verified" ] || wrong+="$at$behind: $left; "
+	done
+done 2>/dev/null
+is "$wrong" "" "killed before and behind each rename ($points places): one round, all rows once, published once, verified"
+is "$((points > 25))" 1 "and there are many of them"
+
 # A kill within an import: the one that was under way, and only that, is replaced.
 sed -i '1s/imported/importing/' w/recordings
 is "$(round good | jq -c '[.recordings.imported, .rows.trained + .rows.held_out]')" \
