@@ -9,8 +9,8 @@
 #include "base/cleanup.h"
 #include "base/metrics.h"
 
-#define GROUPS_MIN 8  /* fewer: stretches of time are the blocks */
-#define STRETCHES  16 /* over the whole window */
+#define GROUPS_MIN 4 /* fewer: stretches of time are the blocks */
+#define STRETCHES  8 /* over the whole window */
 #define BLOCKS_MIN 4
 
 struct block {

@@ -17,10 +17,11 @@
  *
  * (the linearised variance of a ratio, Cochran, "Sampling Techniques", 1977,
  * section 9A.1 without the finite population's correction). A block is a group
- * of the dataset where the window has 8 or more, else one of about 16 stretches
- * of consecutive rows of one run. The zone is `better` where D > t SE, `worse`
+ * of the dataset where the window has 4 or more, else one of about 8 stretches
+ * of consecutive rows of one run: long ones, because rows that err alike over a
+ * good part of a stretch make SE too small. The zone is `better` where D > t SE, `worse`
  * where D < -t SE, t being the 97.5 % quantile of Student's t with B - 1 degrees
- * of freedom (2.1 for 16 blocks); `same` between; `unknown` under 4 blocks.
+ * of freedom (2.4 for 8 blocks); `same` between; `unknown` under 4 blocks.
  */
 
 #include "align/table.h"
