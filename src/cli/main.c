@@ -15,6 +15,8 @@ static const struct command commands[] = {
 	{"dataset", "recordings into one file, and out again", NULL, "vmwatts-train"},
 	{"train", "a dataset into a signed bundle", NULL, "vmwatts-train"},
 	{"evaluate", "how good a bundle is on a dataset", NULL, "vmwatts-train"},
+	{"retrain", "new recordings into a better bundle, published", NULL, "vmwatts-train"},
+	{"poll", "published bundles into the agent's store", NULL, "vmwatts-net"},
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vmwatts-net: what needs libcurl; run as `vmwatts record host`. */
+/* vmwatts-net: what needs libcurl; run as `vmwatts record host` and `vmwatts poll`. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +21,7 @@ static int record(int argc, char **argv)
 
 static const struct command commands[] = {
 	{"record", "a host's power into a trace", record, NULL},
+	{"poll", "published bundles into the agent's store", cmd_poll, NULL},
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vmwatts-train: what needs SQLite or LAPACK; run as `vmwatts dataset|train|evaluate`. */
+/* vmwatts-train: what needs SQLite or LAPACK; run as `vmwatts dataset|train|evaluate|retrain`. */
 #include "base/cleanup.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -8,6 +8,7 @@ static const struct command commands[] = {
 	{"dataset", "recordings into one file, and out again", cmd_dataset, NULL},
 	{"train", "a dataset into a signed bundle", cmd_train, NULL},
 	{"evaluate", "how good a bundle is on a dataset", cmd_evaluate, NULL},
+	{"retrain", "new recordings into a better bundle, published", cmd_retrain, NULL},
 };
 
 int main(int argc, char **argv)

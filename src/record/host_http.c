@@ -138,8 +138,32 @@ static size_t take_body(char *data, size_t size, size_t n, void *user)
 	return q->body.failed ? 0 : n;
 }
 
+/* One header line, for its ETag; text that could end a header line is not kept. */
+static size_t take_header(char *data, size_t size, size_t n, void *user)
+{
+	static const char name[] = "etag:";
+	struct host_http_request *q = user;
+	size_t from = sizeof(name) - 1, to = n * size;
+
+	if (to <= from || strncasecmp(data, name, from) != 0)
+		return n * size;
+	while (from < to && data[from] == ' ')
+		from++;
+	while (to > from && strchr(" \r\n", data[to - 1]))
+		to--;
+	q->etag[0] = 0;
+	for (size_t i = from; i < to; i++) {
+		if (data[i] < ' ' || to - from >= sizeof(q->etag))
+			return n * size;
+	}
+	memcpy(q->etag, data + from, to - from);
+	q->etag[to - from] = 0;
+	return n * size;
+}
+
 static void set_access(const struct host_http *h, CURL *easy, struct host_http_request *q)
 {
+	struct curl_slist *headers = NULL;
 	char header[300];
 
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, h->o.insecure ? 0L : 1L);
@@ -156,21 +180,32 @@ static void set_access(const struct host_http *h, CURL *easy, struct host_http_r
 	}
 	if (h->o.tenant) {
 		snprintf(header, sizeof(header), "X-Scope-OrgID: %.256s", h->o.tenant);
-		q->headers = curl_slist_append(NULL, header);
-		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, q->headers);
+		headers = curl_slist_append(headers, header);
 	}
+	if (q->if_none_match) {
+		snprintf(header, sizeof(header), "If-None-Match: %.256s", q->if_none_match);
+		headers = curl_slist_append(headers, header);
+	}
+	if (headers)
+		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+	q->headers = headers;
 }
 
 int host_http_start(struct host_http *h, struct host_http_request *q, const char *url,
 		    struct err *e)
 {
+	const char *if_none_match = q->if_none_match;
 	struct text body = q->body;
 	CURL *easy = curl_easy_init();
 	char *copy = strdup(url);
 
 	text_reset(&body);
 	free(q->url);
-	*q = (struct host_http_request){.body = body, .owner = h, .easy = easy, .url = copy};
+	*q = (struct host_http_request){.body = body,
+					.owner = h,
+					.easy = easy,
+					.url = copy,
+					.if_none_match = if_none_match};
 	if (!easy || !copy)
 		return err_nomem(e);
 	curl_easy_setopt(easy, CURLOPT_URL, copy);
@@ -181,6 +216,8 @@ int host_http_start(struct host_http *h, struct host_http_request *q, const char
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(h->o.timeout_s * 1000));
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, q);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, q);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, q);
 	if (host_http_is_local(copy))
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -224,8 +261,9 @@ static void say_failure(struct host_http_request *q, CURLcode code)
 
 	q->retry = false;
 	if (q->too_large)
-		err_set(&q->err, -EFBIG, "%.*s: the answer is larger than %zu MiB", n, q->url,
-			o->max_bytes >> 20);
+		err_set(&q->err, -EFBIG, "%.*s: the answer is larger than %zu %s", n, q->url,
+			o->max_bytes >> 20 ? o->max_bytes >> 20 : o->max_bytes,
+			o->max_bytes >> 20 ? "MiB" : "bytes");
 	else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
 		err_set(&q->err, -EACCES,
 			"%.*s: its certificate is not trusted (%s); --cacert F names who signed it",
@@ -250,6 +288,8 @@ static void finish(struct host_http *h, struct host_http_request *q, CURLcode co
 	q->first_ns = q->started_ns + first_us * 1000;
 	if (code != CURLE_OK)
 		say_failure(q, code);
+	else if (q->status == 304 && q->if_none_match)
+		q->unchanged = true;
 	else if (q->status != 200)
 		say_status(q);
 	curl_multi_remove_handle(h->multi, q->easy);

@@ -38,8 +38,11 @@ struct host_http_request {
 	struct text body;	   /* NUL-terminated where it is not empty */
 	long status;		   /* of HTTP; 0 where none came */
 	bool done;		   /* the rest is final */
-	struct err err;		   /* code 0: status is 200 */
+	struct err err;		   /* code 0: status is 200, or 304 to if_none_match */
 	bool retry;		   /* the error may pass: no connection, 5xx, 429 */
+	const char *if_none_match; /* asked with; kept by host_http_start; NULL: nothing */
+	char etag[200];		   /* of the answer; "" where none came, or it is too long */
+	bool unchanged;		   /* the ETag still holds: no error, no body */
 	int64_t sent_ns, first_ns; /* CLOCK_REALTIME: request sent, answer's first byte */
 	struct host_http *owner;
 	void *easy;	    /* libcurl's, while in flight */
