@@ -154,7 +154,7 @@ struct shown {
 	const struct plan *plan;
 	bool terminal, json;
 	double begin_s;
-	int percent; /* as shown last */
+	int percent;	  /* as shown last */
 	struct text *out; /* JSON of the phases so far */
 };
 

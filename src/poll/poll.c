@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "bundle/pointer.h"
+#include "bundle/store.h"
 #include "poll/fetch.h"
 
 #define MEMORY_FILE   ".poll"
