@@ -10,18 +10,20 @@
 void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus)
 {
 	char before[sizeof(a->identity.model_name)];
+	const char *why;
 
 	if (mono_ns < a->machine_due_ns)
 		return;
 	a->machine_due_ns = mono_ns + CHECK_NS;
-	if (!identity_differs(&a->identity, &a->root))
+	why = identity_difference(&a->identity, &a->root);
+	if (!why[0])
 		return;
 	memcpy(before, a->identity.model_name, sizeof(before));
 	if (identity_read(&a->identity, &a->root, NULL) < 0)
 		return;
 	a->migrations++;
-	log_warn("this is another machine than before (%s, was %s): the model is fitted anew",
-		 a->identity.model_name, before);
+	log_warn("this is another machine than before (%s: %s, was %s): the model is fitted anew",
+		 why, a->identity.model_name, before);
 	meter_refit(a->meter, vcpus);
 	meter_reset(a->meter);
 }

@@ -99,7 +99,7 @@ void agent_tick(struct agent *a);
 
 /*
  * Every 5 minutes, and at once after a suspend or another set of CPUs (machine_due_ns 0):
- * whether CPU model or DMI's name are others than before. Then the model is fitted to
+ * whether identity_difference() finds another machine than before. Then the model is fitted to
  * the new machine (wider where it was trained on another), its history is forgotten, and the
  * move counted.
  */

@@ -67,6 +67,10 @@ static void parse_cpuinfo_line(struct identity *id, struct cpu_info *cpu, const 
 		set_number(&id->model, v);
 	else if ((v = value_of(p, "stepping")) != NULL)
 		set_number(&id->stepping, v);
+	else if ((v = value_of(p, "siblings")) != NULL)
+		set_number(&id->siblings, v);
+	else if ((v = value_of(p, "cpu cores")) != NULL)
+		set_number(&id->socket_cores, v);
 	else if ((v = value_of(p, "cpu MHz")) != NULL)
 		parse_double_n(v, strcspn(v, "\n"), &id->nominal_mhz);
 	else if ((v = value_of(p, "flags")) != NULL && strstr(v, " hypervisor"))
@@ -120,6 +124,28 @@ static const struct {
 	{"ACRNACRNACRN", "acrn"}, {"prl hyperv  ", "parallels"},
 };
 
+/*
+ * kHz of the TSC: leaf 0x40000010 of hypervisors that have VMware's timing leaf (KVM, VMware), else
+ * leaf 0x15 (crystal x ratio), else 0. Intel SDM 2A, CPUID; VMware's "Mechanisms to determine...".
+ */
+#if defined(__x86_64__) || defined(__i386__)
+static unsigned ask_tsc_khz(bool virtual)
+{
+	unsigned a, b, c, d;
+
+	if (virtual) {
+		__cpuid(0x40000000, a, b, c, d);
+		if (a >= 0x40000010) {
+			__cpuid(0x40000010, a, b, c, d);
+			return a;
+		}
+	}
+	if (!__get_cpuid(0x15, &a, &b, &c, &d) || !a || !b || !c)
+		return 0;
+	return (unsigned)((uint64_t)c * b / a / 1000);
+}
+#endif
+
 /* CPUID leaf 0x40000000 carries the hypervisor's signature when bit 31 of leaf 1 ECX is set. */
 static void ask_cpuid(struct identity *id)
 {
@@ -127,7 +153,10 @@ static void ask_cpuid(struct identity *id)
 	unsigned a, b, c, d;
 	char text[13] = "";
 
-	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & 1u << 31))
+	if (!__get_cpuid(1, &a, &b, &c, &d))
+		return;
+	id->tsc_khz = ask_tsc_khz(c & 1u << 31);
+	if (!(c & 1u << 31))
 		return;
 	snprintf(id->hypervisor, sizeof(id->hypervisor), "unknown");
 	__cpuid(0x40000000, a, b, c, d);
@@ -229,12 +258,11 @@ int identity_read(struct identity *id, const struct root *r, struct err *e)
 	return 0;
 }
 
-#define GLANCE 4096 /* the first CPU's lines */
+#define GLANCE 16384 /* the first CPU's lines */
 
-bool identity_differs(const struct identity *id, const struct root *r)
+static bool glance(struct identity *ret, const struct root *r)
 {
 	autofd int fd = root_open(r, "/proc/cpuinfo");
-	struct identity now = {.nominal_mhz = NAN};
 	struct cpu_info unused;
 	char text[GLANCE];
 	ssize_t n = fd < 0 ? fd : read(fd, text, sizeof(text) - 1);
@@ -243,10 +271,30 @@ bool identity_differs(const struct identity *id, const struct root *r)
 		return false;
 	text[n] = 0;
 	for (const char *p = text, *end; (end = strchr(p, '\n')) != NULL && end != p; p = end + 1)
-		parse_cpuinfo_line(&now, &unused, p);
-	ask_dmi(&now, r);
-	return strcmp(now.vendor, id->vendor) != 0 || strcmp(now.model_name, id->model_name) != 0 ||
-	       now.family != id->family || now.model != id->model || now.stepping != id->stepping ||
-	       strcmp(now.dmi_vendor, id->dmi_vendor) != 0 ||
-	       strcmp(now.dmi_product, id->dmi_product) != 0;
+		parse_cpuinfo_line(ret, &unused, p);
+	if (root_is_self(r))
+		ask_cpuid(ret);
+	ask_dmi(ret, r);
+	return true;
+}
+
+const char *identity_difference(const struct identity *id, const struct root *r)
+{
+	struct identity now = {.hypervisor = "none"};
+
+	if (!glance(&now, r))
+		return "";
+	if (strcmp(now.vendor, id->vendor) != 0 || strcmp(now.model_name, id->model_name) != 0 ||
+	    now.family != id->family || now.model != id->model || now.stepping != id->stepping)
+		return "another CPU model";
+	if (now.siblings != id->siblings || now.socket_cores != id->socket_cores)
+		return "another topology";
+	if (now.tsc_khz != id->tsc_khz)
+		return "another TSC frequency";
+	if (strcmp(now.hypervisor, id->hypervisor) != 0)
+		return "another hypervisor";
+	if (strcmp(now.dmi_vendor, id->dmi_vendor) != 0 ||
+	    strcmp(now.dmi_product, id->dmi_product) != 0)
+		return "another name in DMI";
+	return "";
 }

@@ -27,10 +27,12 @@ struct identity {
 	double nominal_mhz;		  /* "cpu MHz" of the first CPU; NaN unknown */
 	char hypervisor[16]; /* "kvm", "vmware", "microsoft", "xen", "none", "unknown" */
 	char dmi_vendor[64], dmi_product[64]; /* sys_vendor, product_name; "" unknown */
-	unsigned n_cpus;		      /* logical CPUs listed in cpuinfo */
-	unsigned n_sockets, n_cores; /* distinct physical ids, (physical, core) pairs; >= 1 */
-	unsigned n_isolated;	     /* CPUs both online and in /sys/devices/system/cpu/isolated */
-	unsigned n_info;	     /* entries of cpus[] */
+	unsigned tsc_khz; /* as the hypervisor's or the CPU's CPUID says; 0 unknown */
+	unsigned siblings, socket_cores; /* of the first CPU's socket; 0 unknown */
+	unsigned n_cpus;		 /* logical CPUs listed in cpuinfo */
+	unsigned n_sockets, n_cores;	 /* distinct physical ids, (physical, core) pairs; >= 1 */
+	unsigned n_isolated; /* CPUs both online and in /sys/devices/system/cpu/isolated */
+	unsigned n_info;     /* entries of cpus[] */
 	struct cpu_info cpus[IDENTITY_CPUS_MAX];
 };
 
@@ -41,9 +43,10 @@ struct identity {
 int identity_read(struct identity *id, const struct root *r, struct err *e);
 
 /*
- * Whether this looks like another machine than `id`: the first CPU's vendor, model, family and
- * stepping, and what DMI calls the machine. Cheap, and allocates nothing.
+ * In what this looks like another machine than `id`: the first CPU's vendor, model, family and
+ * stepping, its socket's CPUs and cores, hypervisor, TSC frequency, and what DMI calls the
+ * machine; "" where in nothing. Cheap, and allocates nothing.
  */
-bool identity_differs(const struct identity *id, const struct root *r);
+const char *identity_difference(const struct identity *id, const struct root *r);
 
 #endif

@@ -419,6 +419,33 @@ static void cpuinfo_of_many_kinds(void **state)
 	take_away("proc/cpuinfo");
 }
 
+/* Captured machines: each is itself, and none is another. */
+static void tells_one_machine_from_another(void **state)
+{
+	static const char *const names[] = {"epyc-2vcpu", "one-vcpu", "sixty-four-vcpu"};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < array_size(names); i++) {
+		struct identity *one = calloc(1, sizeof(*one));
+		char path[512];
+		struct root root;
+
+		assert_non_null(one);
+		snprintf(path, sizeof(path), "%s/tests/roots/%s/0", SOURCE_ROOT, names[i]);
+		assert_int_equal(root_init(&root, path, &e), 0);
+		assert_int_equal(identity_read(one, &root, &e), 0);
+		assert_string_equal(identity_difference(one, &root), "");
+		for (size_t k = 0; k < array_size(names); k++) {
+			snprintf(path, sizeof(path), "%s/tests/roots/%s/0", SOURCE_ROOT, names[k]);
+			assert_int_equal(root_init(&root, path, &e), 0);
+			if (k != i)
+				assert_true(identity_difference(one, &root)[0]);
+		}
+		free(one);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest parsers[] = {
@@ -436,6 +463,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_short_read_is_an_error_that_heals, room, no_room),
 		cmocka_unit_test_setup_teardown(a_sum_that_lacks_a_cpu_is_no_sum, room, no_room),
 		cmocka_unit_test(cpuinfo_of_many_kinds),
+		cmocka_unit_test(tells_one_machine_from_another),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__, parsers, make_root, remove_root);
