@@ -90,24 +90,24 @@ static void pools_release(struct tier_pools *p)
 static int pools_init(const struct zone_blends *b, enum zone z, enum tier tier,
 		      struct tier_pools *ret, struct err *e)
 {
-	struct tier_pools p = {.plain = NULL};
 	const double *y = b->d->table->y_w[z];
-	int r = pool_new(b->d, y, tier, &p.plain, e);
+	int r;
+
+	*ret = (struct tier_pools){.plain = NULL};
+	r = pool_new(b->d, y, tier, &ret->plain, e);
 
 	/* Memory, disks and fans do not grow with the number of CPUs. */
-	if (r == 0 && p.plain && (z == ZONE_PACKAGE || z == ZONE_CORE) && sizes_differ(b->d)) {
-		r = resized_init(b->d, y, &p.resized, e);
+	if (r == 0 && ret->plain && (z == ZONE_PACKAGE || z == ZONE_CORE) && sizes_differ(b->d)) {
+		/* The sized pool points into `ret`: it must not be copied from elsewhere. */
+		r = resized_init(b->d, y, &ret->resized, e);
 		if (r == 0)
-			r = pool_new(&p.resized.d, p.resized.y, tier, &p.sized, e);
-		if (r == 0 && p.sized)
-			p.sized->size_vcpus = p.resized.vcpus;
+			r = pool_new(&ret->resized.d, ret->resized.y, tier, &ret->sized, e);
+		if (r == 0 && ret->sized)
+			ret->sized->size_vcpus = ret->resized.vcpus;
 	}
-	if (r < 0) {
-		pools_release(&p);
-		return r;
-	}
-	*ret = p;
-	return 0;
+	if (r < 0)
+		pools_release(ret);
+	return r;
 }
 
 /* 1: *ret is a fit; 0: there are too few rows for one. */
