@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <malloc.h>
 #include <string.h>
 #include <time.h>
 
@@ -181,6 +182,7 @@ void agent_begin_probation(struct agent *a, struct model_set *before)
 		before = NULL;
 	}
 	o.before = before ? before : load_before(a, set);
+	malloc_trim(0); /* what finding the version before needed goes back to the machine */
 	if (probation_new(&o, &a->probation, &e) < 0)
 		log_warn("%s: the bundle is not watched", e.msg);
 }
