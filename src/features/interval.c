@@ -7,7 +7,8 @@
 
 #include "base/cleanup.h"
 
-#define SHORT_NS   10000000 /* nothing can be said of less */
+#define SHORT_NS   10000000  /* nothing can be said of less */
+#define TICKS_NS   100000000 /* in less the CPUs may not have ticked often enough */
 #define SUSPEND_NS 500000000
 #define STEP_NS	   1000000000
 
@@ -250,8 +251,13 @@ unsigned interval_row(const struct sample *prev, const struct sample *cur, struc
 	if (awake_ns < SHORT_NS)
 		return INTERVAL_SHORT;
 	ret->dt_s = seconds;
-	if (both_have(prev, cur, SOURCE_STAT))
+	if (both_have(prev, cur, SOURCE_STAT)) {
 		stat_features(prev, cur, seconds, v);
+		if (awake_ns < TICKS_NS && isnan(v[FEATURE_CPU_UTILIZATION])) {
+			row_clear(ret);
+			return INTERVAL_SHORT;
+		}
+	}
 	if (sample_has(cur, SOURCE_MEMINFO))
 		memory_features(cur, v);
 	if (both_have(prev, cur, SOURCE_VMSTAT))

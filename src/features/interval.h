@@ -17,7 +17,9 @@
 
 enum interval_event {
 	INTERVAL_OK = 0,
-	INTERVAL_SHORT = 1 << 0,   /* under 10 ms: nothing can be said; row is all missing */
+	/* Under 10 ms, or under 100 ms with too few CPU ticks: nothing can be said yet; the row is
+	 * all missing. */
+	INTERVAL_SHORT = 1 << 0,
 	INTERVAL_SUSPEND = 1 << 1, /* the VM was suspended for over 0.5 s in it */
 	INTERVAL_STEP = 1 << 2,	   /* the wall clock stepped by over 1 s in it */
 	INTERVAL_HOTPLUG = 1 << 3, /* the set of CPUs changed in it */

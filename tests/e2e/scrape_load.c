@@ -112,7 +112,8 @@ static void *run(void *arg)
 		due_ns += step_ns;
 		c->requests++;
 		if (!ask(c) || !check(c)) {
-			c->failed++;
+			if (!c->failed++) /* the first one, for whoever looks for the cause */
+				fprintf(stderr, "%s\n", c->answer);
 			close(c->fd);
 			c->fd = dial();
 		}

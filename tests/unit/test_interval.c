@@ -117,6 +117,26 @@ static void rates_are_per_second_at_any_length(void **state)
 		assert_true(isnan(r.v[f]));
 }
 
+/* Two reloads 15 ms apart once published no watts and lost the joules of that time. */
+static void too_few_ticks_to_tell_the_load_wait_for_more(void **state)
+{
+	struct row r;
+
+	(void)state;
+	ordinary(&a);
+	ordinary(&b);
+	b.mono_ns += S / 1000 * 15;
+	b.boot_ns += S / 1000 * 15;
+	b.real_ns += S / 1000 * 15;
+	b.cpu.ticks[CPU_TIME_IDLE] += CPUS - 2;
+	assert_int_equal(interval_row(&a, &b, &r), INTERVAL_SHORT);
+	feature_foreach (f)
+		assert_true(isnan(r.v[f]));
+	b.cpu.ticks[CPU_TIME_IDLE] += 1;
+	assert_int_equal(interval_row(&a, &b, &r), INTERVAL_OK);
+	assert_false(isnan(r.v[FEATURE_CPU_UTILIZATION]));
+}
+
 static void counters_that_fall_are_missing(void **state)
 {
 	struct row r;
@@ -297,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rates_are_per_second_at_any_length),
+		cmocka_unit_test(too_few_ticks_to_tell_the_load_wait_for_more),
 		cmocka_unit_test(counters_that_fall_are_missing),
 		cmocka_unit_test(idle_may_fall_a_little),
 		cmocka_unit_test(suspended_time_does_not_count),
