@@ -11,7 +11,7 @@ if [ -z "$browser" ]; then
 	exit
 fi
 serve() { # NAME ARGUMENT...: start a simulated page, its address into $address
-	"$build"/tests/e2e/simulated_page "${@:2}" >"$work/$1" &
+	"$build"/tests/e2e/simulated_site "${@:2}" >"$work/$1" &
 	pids+=($!)
 	wait_for 10 test -s "$work/$1"
 	address=http://$(cat "$work/$1")/

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The agent's HTTP server before a SIMULATED snapshot: simulated_page [prior] prints "ADDRESS" and
+ * The agent's HTTP server before a SIMULATED snapshot: simulated_site [prior] prints "ADDRESS" and
  * serves until it is killed. An hour of watts is there at once, with a pause in it; the package
  * rises by 0.01 W a second.
  */
