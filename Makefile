@@ -26,8 +26,9 @@ DATA ?= $(firstword $(wildcard ../shared/data) data)
 accuracy: all ## how accurate training is on DATA, into docs/accuracy.md (many minutes)
 	@tools/accuracy.py $(DATA) --write docs/accuracy.md
 
-e2e: all ## the whole way with real QEMU guests and a simulated meter; figures judged (10 minutes)
+e2e: all ## the whole way with real QEMU guests and a simulated meter, and pinning there; figures judged (15 minutes)
 	@tests/e2e/lab.t full
+	@tests/e2e/pinning.t full
 
 bench: all ## what a tick costs
 	@$(BUILD)/bench/bench_tick
