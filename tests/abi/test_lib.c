@@ -9,7 +9,7 @@
 static void names_are_those_of_the_format(void **state)
 {
 	(void)state;
-	assert_int_equal(vmwatts_abi(), 1);
+	assert_int_equal(vmwatts_abi(), 2);
 	assert_true(vmwatts_feature_count() > 40 &&
 		    vmwatts_feature_count() <= VMWATTS_FEATURES_MAX);
 	for (size_t i = 0; i < vmwatts_feature_count(); i++) {
