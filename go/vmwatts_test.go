@@ -364,7 +364,7 @@ func TestCgoCallCostsUnderAMicrosecond(t *testing.T) {
 	}
 	for name, model := range map[string]*vmwatts.Model{"bundle": openBundle(t), "prior": openPrior(t)} {
 		f, e := readRows(t, golden(t, "CSV"))[0].features, new(vmwatts.Estimate)
-		const batch, pairs = 100, 200
+		const batch, pairs = 20, 1000
 		inC, inGo := time.Hour, time.Hour
 		for i := 0; i < pairs; i++ {
 			if d := cloop.Estimates(model.Pointer(), &f[0], batch); d < inC {
