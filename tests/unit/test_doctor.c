@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the doctor asks of the kernel and of firmware; the command is tested in tests/cli/doctor.t. */
+/* What the doctor asks of the kernel and of firmware; the command is tested in tests/cli/doctor.t.
+ */
 #include "test.h"
 
 #include <errno.h>
