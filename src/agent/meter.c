@@ -16,7 +16,7 @@
 #include "model/estimator.h"
 #include "model/fit.h"
 
-#define OOD_MEMORY_S  60 /* the out-of-distribution ratio looks back about this far */
+#define OOD_MEMORY_S 60 /* the out-of-distribution ratio looks back about this far */
 
 struct meter {
 	struct config config; /* a copy: a reload makes a new meter */
