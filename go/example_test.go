@@ -72,13 +72,13 @@ func ExampleCollector_Run() {
 	n := 0
 	err = c.Run(ctx, func(s vmwatts.Snapshot) {
 		if n++; n == 2 {
-			fmt.Println(s.Energy[0].Joules > 0)
+			fmt.Println(s.Energy[0].Joules >= 0, s.Interval > 0)
 			cancel()
 		}
 	})
 	fmt.Println(err)
 	// Output:
-	// true
+	// true true
 	// context canceled
 }
 
