@@ -186,8 +186,9 @@ static void find_no_permission(struct doctor *d)
 
 static void examine_pmu(struct doctor *d)
 {
-	const char *how = platform_pmu(d->platform);
+	char how[512];
 
+	snprintf(how, sizeof(how), "%s (docs/clouds.md)", platform_pmu(d->platform));
 	if (!d->config.perf_counters_enabled) {
 		find_remedy(d, "vpmu", VERDICT_WARN,
 			    "set feature_config.perf_counters_enabled to true",
