@@ -182,6 +182,36 @@ func TestSessionsAreThoseOfTheCToolEachByItself(t *testing.T) {
 	wait.Wait()
 }
 
+// The bundle was trained on another machine than most that run this: there the doubt must show.
+func TestASessionOfThisMachineKnowsWhetherTheBundleFits(t *testing.T) {
+	model := openBundle(t)
+	f := loaded(0.5)
+	var plain, here vmwatts.Estimate
+	for fits, e := range map[bool]*vmwatts.Estimate{false: &plain, true: &here} {
+		s, err := model.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if fits {
+			if err := s.OfThisMachine(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.PushSeconds(100, 3, f, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := plain.Zones[0], here.Zones[0]
+	if a.Watts != b.Watts {
+		t.Errorf("watts %v and %v", a.Watts, b.Watts)
+	}
+	wider := b.WattsHigh > a.WattsHigh && b.Confidence < a.Confidence
+	if wider != (model.Misfit() != "") {
+		t.Errorf("misfit %q: %+v, of this machine %+v", model.Misfit(), a, b)
+	}
+}
+
 func TestCardIsTheBundles(t *testing.T) {
 	m := openBundle(t)
 	c, err := m.Card()

@@ -158,15 +158,32 @@ static void examine_clock_source(struct doctor *d)
 
 /* ---- the tier ---- */
 
+static bool refused(int r)
+{
+	return r == -EACCES || r == -EPERM;
+}
+
+/*
+ * An event of a whole CPU, as the agent opens them. Who may not is asked for one of our own: where
+ * even that is not there, it is not the permission that is missing.
+ */
 static int try_perf(const struct doctor *d)
 {
 	struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE,
 				       .size = sizeof(attr),
 				       .config = PERF_COUNT_HW_CPU_CYCLES};
-	int fd = d->kernel->perf_open(&attr, -1, 0, -1);
+	int fd = d->kernel->perf_open(&attr, -1, 0, -1), own;
 
-	if (fd >= 0)
+	if (refused(fd)) {
+		attr.exclude_kernel = attr.exclude_hv = 1;
+		own = d->kernel->perf_open(&attr, 0, -1, -1);
+		if (own >= 0)
+			close(own);
+		else if (!refused(own))
+			fd = own;
+	} else if (fd >= 0) {
 		close(fd);
+	}
 	return fd < 0 ? fd : 0;
 }
 
@@ -202,7 +219,7 @@ static void examine_pmu(struct doctor *d)
 	if (d->tier >= TIER_PMU)
 		find(d, "vpmu", VERDICT_OK,
 		     "perf events count: cycles, instructions, cache misses");
-	else if (d->perf_code == -EACCES || d->perf_code == -EPERM)
+	else if (refused(d->perf_code))
 		find_no_permission(d);
 	else if (d->perf_code == 0)
 		find_remedy(d, "vpmu", VERDICT_WARN, how,

@@ -9,15 +9,14 @@
 #include "base/cleanup.h"
 #include "doctor/parts.h"
 
-static int perf_answer;
+static int perf_answer, own_answer; /* for a CPU, for our own process */
 
 static int simulated_perf_open(const struct perf_event_attr *attr, pid_t pid, int cpu, int group_fd)
 {
 	(void)attr;
-	(void)pid;
 	(void)cpu;
 	(void)group_fd;
-	return perf_answer;
+	return pid < 0 ? perf_answer : own_answer;
 }
 
 static const struct finding *finding_of(const struct doctor *d, const char *check)
@@ -29,7 +28,7 @@ static const struct finding *finding_of(const struct doctor *d, const char *chec
 	return NULL;
 }
 
-static struct doctor *examine(int answer)
+static struct doctor *examine(int answer, int own)
 {
 	struct kernel kernel = kernel_linux;
 	const struct doctor_options o = {.flags = {.listen = "127.0.0.1:0"}, .kernel = &kernel};
@@ -37,6 +36,7 @@ static struct doctor *examine(int answer)
 	struct err e = ERR_INIT;
 
 	perf_answer = answer;
+	own_answer = own;
 	kernel.perf_open = simulated_perf_open;
 	assert_non_null(d);
 	assert_int_equal(doctor_examine(&o, d, &e), 0);
@@ -49,7 +49,9 @@ static void a_missing_permission_is_told_from_a_missing_pmu(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		autofree struct doctor *no = examine(refusals[i]), *none = examine(absences[i]);
+		autofree struct doctor *no = examine(refusals[i], refusals[i]);
+		autofree struct doctor *none = examine(absences[i], absences[i]);
+		autofree struct doctor *both = examine(refusals[i], absences[i]);
 		const struct finding *f = finding_of(no, "vpmu");
 
 		assert_int_equal(f->verdict, VERDICT_WARN);
@@ -60,12 +62,14 @@ static void a_missing_permission_is_told_from_a_missing_pmu(void **state)
 				    strlen(platform_pmu(none->platform)));
 		assert_non_null(strstr(f->cost, "docs/accuracy.md"));
 		assert_int_equal(none->perf_code, absences[i]);
+		/* Without permission and without a PMU: the permission would not help. */
+		assert_string_equal(finding_of(both, "vpmu")->remedy, f->remedy);
 	}
 }
 
 static void checks_have_names_of_their_own_and_warnings_a_remedy(void **state)
 {
-	autofree struct doctor *d = examine(-ENOENT);
+	autofree struct doctor *d = examine(-ENOENT, -ENOENT);
 
 	(void)state;
 	assert_true(d->n >= 15 && d->n < FINDINGS_MAX);
