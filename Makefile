@@ -57,6 +57,9 @@ mutations: all ## 100000 mutated bundles signed again, and as many signatures (m
 cover: ## line coverage of src/ by the units, as a table
 	@tools/test cover
 
+abi: all ## tests/abi/libvmwatts.abi from the library: what abidiff compares with
+	@tools/abi $(BUILD)/lib/libvmwatts.so >tests/abi/libvmwatts.abi.new && mv tests/abi/libvmwatts.abi.new tests/abi/libvmwatts.abi
+
 man: all ## docs/man from the help texts
 	@tools/man
 
@@ -69,4 +72,4 @@ clean:
 help:
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-.PHONY: accuracy all e2e man run demo test bench lint san valgrind fuzz fleet reloads mutations cover fmt clean help
+.PHONY: abi accuracy all e2e man run demo test bench lint san valgrind fuzz fleet reloads mutations cover fmt clean help
