@@ -12,7 +12,7 @@
 #include "agent/agent.h"
 #include "agent/notify.h"
 #include "agent/parts.h"
-#include "agent/watch.h"
+#include "bundle/watch.h"
 #include "base/cleanup.h"
 
 #define SETTLE_NS 200000000

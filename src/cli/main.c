@@ -17,6 +17,7 @@ static const struct command commands[] = {
 	{"train", "a dataset into a signed bundle", NULL, "vmwatts-train"},
 	{"evaluate", "how good a bundle is on a dataset", NULL, "vmwatts-train"},
 	{"retrain", "new recordings into a better bundle, published", NULL, "vmwatts-train"},
+	{"serve", "a model server for many VMs, over gRPC", NULL, "vmwatts-serve"},
 	{"poll", "published bundles into the agent's store", NULL, "vmwatts-net"},
 };
 

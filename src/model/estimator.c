@@ -111,10 +111,16 @@ void estimator_row(struct estimator *p, const struct row *row, struct estimate *
 void estimator_stateless(const struct model_set *set, const struct prior *prior,
 			 const struct row *row, struct estimate *ret)
 {
-	struct estimate_options options = ESTIMATE_OPTIONS_INIT;
+	estimator_stateless_fit(set, prior, row, 1, 0, ret);
+}
+
+void estimator_stateless_fit(const struct model_set *set, const struct prior *prior,
+			     const struct row *row, double widen, double mismatch,
+			     struct estimate *ret)
+{
+	struct estimate_options options = {.stateless = true, .widen = widen, .mismatch = mismatch};
 	double x[INPUT_MAX];
 
-	options.stateless = true;
 	*ret = (struct estimate){.tier = row_tier(row)};
 	if (set) {
 		/* With one row every lag and mean is the present. */

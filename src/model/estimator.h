@@ -54,4 +54,9 @@ void estimator_row(struct estimator *p, const struct row *row, struct estimate *
 void estimator_stateless(const struct model_set *set, const struct prior *prior,
 			 const struct row *row, struct estimate *ret);
 
+/* As estimator_stateless, on a machine the set fits only so far: see estimator_set_fit. */
+void estimator_stateless_fit(const struct model_set *set, const struct prior *prior,
+			     const struct row *row, double widen, double mismatch,
+			     struct estimate *ret);
+
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AGENT_WATCH_H
-#define AGENT_WATCH_H
+#ifndef BUNDLE_WATCH_H
+#define BUNDLE_WATCH_H
 
 /*
  * Noticing that the store has changed, by inotify: a bundle or signature

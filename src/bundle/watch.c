@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inotify on the store: see watch.h. */
-#include "agent/watch.h"
+#include "bundle/watch.h"
 
 #include <stdalign.h>
 #include <stdio.h>
