@@ -98,6 +98,7 @@ int agent_init(struct agent *a, const struct agent_options *o, struct err *e)
 
 void agent_release(struct agent *a)
 {
+	remote_stop(a->remote);
 	http_free(a->http);
 	meter_free(a->meter);
 	probation_free(a->probation);
@@ -118,10 +119,25 @@ static int open_collector(const struct agent *a, bool perf, struct collector **r
 	return collector_new(&o, ret, e);
 }
 
+/* Before anything is served: from then on the agent runs no program. */
+static void start_remote(struct agent *a)
+{
+	struct err why = ERR_INIT;
+
+	if (a->config.inference_method != INFERENCE_REMOTE)
+		return;
+	if (remote_start(&a->config, &a->remote, &why) < 0)
+		log_error("%s; the native model serves", why.msg);
+	else
+		log_info("remote inference at %s", a->config.python_server.url);
+}
+
 int agent_start_sampling(struct agent *a, struct err *e)
 {
 	int r = open_collector(a, a->config.perf_counters_enabled, &a->collector, e);
 
+	if (r == 0)
+		start_remote(a);
 	for (int i = 0; r == 0 && i < 2; i++)
 		r = sample_init(&a->samples[i], collector_cpus(a->collector), e);
 	if (r == 0)
@@ -211,6 +227,10 @@ int agent_reload(struct agent *a, struct err *e)
 	}
 	if (strcmp(c->state_directory, a->config.state_directory) != 0)
 		log_warn("state_directory changes when the agent is started anew");
+	if (c->inference_method != a->config.inference_method ||
+	    memcmp(&c->python_server, &a->config.python_server, sizeof(c->python_server)) != 0)
+		log_warn("inference_method and python_server change when the agent is started "
+			 "anew");
 	memcpy(c->state_directory, a->config.state_directory, sizeof(c->state_directory));
 	a->config = *c;
 	memcpy(a->token, token, sizeof(a->token));

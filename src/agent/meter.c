@@ -33,6 +33,9 @@ struct meter {
 	struct estimate estimate, raw;
 	struct snapshot snapshot;
 	char version[128];
+	const struct remote_answer *remote; /* for the next row */
+	bool from_remote[ZONE_RAPL_COUNT];  /* who answered the last row */
+	char remote_version[128];
 };
 
 #define each_zone(z) for (int z = 0; z < ZONE_RAPL_COUNT; z++)
@@ -190,16 +193,75 @@ const struct row *meter_input(const struct meter *m)
 /* ---- one row ---- */
 
 /* Only whitelisted features reach a model. The prior knows load and vCPUs alone. */
-static const struct row *mask(struct meter *m)
+const struct row *meter_visible(struct meter *m, const struct row *row)
 {
 	if (!m->config.has_whitelist)
-		return &m->row;
-	m->masked = m->row;
+		return row;
+	m->masked = *row;
 	feature_foreach (f) {
 		if (!m->config.whitelist[f])
 			m->masked.v[f] = NAN;
 	}
 	return &m->masked;
+}
+
+static bool is_better(const struct remote_zone *z)
+{
+	return z->valid &&
+	       (z->provenance == PROVENANCE_TRAINED || z->provenance == PROVENANCE_DERIVED);
+}
+
+static void take_zone(struct meter *m, int z)
+{
+	const struct remote_zone *from = &m->remote->zones[z];
+
+	m->from_remote[z] = true;
+	m->estimate.zone[z] = (struct zone_estimate){
+		.valid = true,
+		.active_w = from->watts,
+		.low_w = from->low_w,
+		.high_w = from->high_w,
+		.confidence = from->confidence,
+		.distance = m->remote->distance,
+		.provenance = from->provenance,
+		.definition = z != ZONE_UNCORE ? ""
+			      : from->is_pp1   ? "pp1"
+					       : "package_minus_core",
+	};
+}
+
+/* The model server's zones over the native model's. */
+static void take_remote(struct meter *m)
+{
+	struct snapshot *s = &m->snapshot;
+
+	memset(m->from_remote, 0, sizeof(m->from_remote));
+	if (!s->remote.configured)
+		return;
+	each_zone(z)
+	{
+		if (m->remote && is_better(&m->remote->zones[z]))
+			take_zone(m, z);
+		else if (m->estimate.zone[z].fallback == FALLBACK_NONE)
+			m->estimate.zone[z].fallback = FALLBACK_REMOTE;
+	}
+	if (!m->remote) {
+		s->model_version = m->version;
+		return;
+	}
+	estimate_reconcile(&m->estimate);
+	snprintf(m->remote_version, sizeof(m->remote_version), "%s", m->remote->version);
+	s->model_version = m->remote_version;
+}
+
+void meter_set_remote(struct meter *m, const struct remote_answer *a, enum remote_reason reason)
+{
+	struct remote_snapshot *r = &m->snapshot.remote;
+
+	m->remote = a;
+	r->configured = true;
+	r->reason = reason;
+	r->rows[reason]++;
 }
 
 /* Zones whose model is not confident are answered by its physics part, else left to the prior. */
@@ -225,6 +287,7 @@ static void fall_back(struct meter *m)
 		if (!low[z])
 			continue;
 		m->estimate.zone[z] = physics.zone[z];
+		m->from_remote[z] = false;
 		m->estimate.zone[z].fallback = FALLBACK_LOW_CONFIDENCE;
 	}
 }
@@ -259,7 +322,7 @@ static void settle_idle(struct meter *m)
 	bool lacks_idle = m->set && m->set->scope == SCOPE_VM_ACTIVE;
 	struct estimate prior = {.tier = TIER_OS};
 
-	if (share && lacks_idle)
+	if (share)
 		prior_fill(&m->prior, &m->row, true, FALLBACK_NO_MODEL, &prior);
 	each_zone(z)
 	{
@@ -269,7 +332,7 @@ static void settle_idle(struct meter *m)
 			continue;
 		if (!share)
 			move(zone, 0);
-		else if (lacks_idle && prior.zone[z].valid)
+		else if ((lacks_idle || m->from_remote[z]) && prior.zone[z].valid)
 			move(zone, prior.zone[z].idle_w);
 	}
 }
@@ -278,8 +341,9 @@ static void estimate(struct meter *m)
 {
 	bool disable = m->config.fallback_method == FALLBACK_METHOD_DISABLE;
 
-	estimator_push(m->estimator, mask(m), &m->estimate);
+	estimator_push(m->estimator, meter_visible(m, &m->row), &m->estimate);
 	m->raw = m->estimate;
+	take_remote(m);
 	m->estimate.tier = row_tier(&m->row);
 	if (!disable)
 		fall_back(m);
@@ -322,6 +386,7 @@ static void fill_zone(struct meter *m, int z, double inference_s)
 	to->definition = from->definition;
 	to->model = from->model;
 	to->inference_s = inference_s;
+	to->remote = m->from_remote[z];
 }
 
 /* The largest distance of what the set's models answered; NaN: none did. */
@@ -431,6 +496,8 @@ void meter_inherit(struct meter *m, struct meter *from)
 	memcpy(s->source_errors, old->source_errors, sizeof(s->source_errors));
 	memcpy(s->source_duration_s, old->source_duration_s, sizeof(s->source_duration_s));
 	s->tick_s = old->tick_s;
+	s->remote = old->remote;
+	m->remote = from->remote;
 	s->pinning_score = old->pinning_score;
 	s->out_of_distribution_ratio = old->out_of_distribution_ratio;
 	if (!old->ready)

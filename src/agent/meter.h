@@ -11,6 +11,7 @@
 #include "agent/state.h"
 #include "config/config.h"
 #include "publish/snapshot.h"
+#include "remote/wire.h"
 
 struct meter; /* owned by the caller of meter_new */
 
@@ -42,6 +43,13 @@ void meter_reset(struct meter *m);
  */
 void meter_row(struct meter *m, const struct row *row, double seconds);
 
+/*
+ * What a model server said, for the next row: NULL where it did not, for
+ * `reason`. Zones that it answers with a trained or derived model come from
+ * it; all others are the native model's, then the prior's. Borrowed until then.
+ */
+void meter_set_remote(struct meter *m, const struct remote_answer *a, enum remote_reason reason);
+
 /* Put the state's joules into the snapshot: before the first row they are all there is. */
 void meter_show_joules(struct meter *m);
 
@@ -59,6 +67,9 @@ struct model_set *meter_take_set(struct meter *m);
 
 /* What the bundle alone said of the last row, before confidence policy and prior. */
 const struct estimate *meter_raw(const struct meter *m);
+
+/* `row` as models may see it: only whitelisted features. */
+const struct row *meter_visible(struct meter *m, const struct row *row);
 
 /* The last row as models saw it. */
 const struct row *meter_input(const struct meter *m);

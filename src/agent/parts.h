@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/meter.h"
 #include "agent/probation.h"
+#include "agent/remote.h"
 #include "agent/state.h"
 #include "collect/collector.h"
 #include "pinning/score.h"
@@ -28,6 +29,7 @@ struct agent {
 	struct meter *meter;
 	struct pinning_window pinning; /* of the last PINNING_WINDOW_S */
 	double pinning_quiet_s; /* time since the score was above the threshold; it was said */
+	struct remote *remote;	/* NULL: inference is native */
 	struct http *http;	/* NULL unless serving */
 	struct history history; /* of the page */
 	uint64_t config_reload_failures, bundle_load_failures;

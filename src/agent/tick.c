@@ -28,8 +28,22 @@ static void begin_anew(struct agent *a, unsigned events, double vcpus)
 		meter_refit(a->meter, vcpus);
 	}
 	meter_reset(a->meter);
+	remote_forget(a->remote);
 	probation_reset(a->probation);
 	pinning_window_reset(&a->pinning);
+}
+
+/* What the model server said of the row before, and the question for this one. */
+static void ask_remote(struct agent *a, const struct row *row)
+{
+	const struct remote_answer *answer;
+	enum remote_reason reason;
+
+	if (!a->remote)
+		return;
+	answer = remote_exchange(a->remote, meter_visible(a->meter, row), a->identity.model_name,
+				 &reason);
+	meter_set_remote(a->meter, answer, reason);
 }
 
 void agent_tick(struct agent *a)
@@ -51,6 +65,7 @@ void agent_tick(struct agent *a)
 			begin_anew(a, events, row.v[FEATURE_VCPUS]);
 		agent_check_machine(a, now->mono_ns, row.v[FEATURE_VCPUS]);
 		agent_recommend_pinning(a, &row);
+		ask_remote(a, &row);
 		meter_row(a->meter, &row, row.dt_s);
 	}
 	a->has_previous = true;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/helper.h"
 #include "base/parse.h"
 
 static void print_help(const struct command_help *h, const struct option_spec *options, size_t n)
@@ -196,18 +197,10 @@ int cli_print(const char *command, struct text *t)
 
 int cli_exec_helper(const char *helper, char **argv)
 {
-	char self[PATH_MAX], path[PATH_MAX + 64];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
+	char path[PATH_MAX];
 
-	if (n > 0) {
-		self[n] = 0;
-		slash = strrchr(self, '/');
-		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - self), self, helper);
+	if (helper_find(helper, path))
 		execv(path, argv);
-	}
-	snprintf(path, sizeof(path), "%s/%s", VMWATTS_LIBEXECDIR, helper);
-	execv(path, argv);
 	fprintf(stderr, "vmwatts: %s is not installed: not beside vmwatts, and not in %s\n", helper,
 		VMWATTS_LIBEXECDIR);
 	return 1;

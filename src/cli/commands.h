@@ -19,6 +19,7 @@ int cmd_train(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
 int cmd_retrain(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_serve_client(int argc, char **argv);
 int cmd_poll(int argc, char **argv);
 int cmd_record_host(int argc, char **argv);
 

@@ -6,6 +6,8 @@
 
 static const struct command commands[] = {
 	{"serve", "a model server for many VMs, over gRPC", cmd_serve, NULL},
+	{"client", "the agent's side of remote inference, over descriptor 3", cmd_serve_client,
+	 NULL},
 };
 
 int main(int argc, char **argv)

@@ -134,6 +134,8 @@ int config_check(const struct config *c, struct err *e)
 			       "feature_config.sampling_interval (%g s)",
 			       (double)c->collection_interval_ns / 1e9,
 			       (double)c->sampling_interval_ns / 1e9);
+	if (!c->python_server.cert_file[0] != !c->python_server.key_file[0])
+		return err_set(e, -ERR_CONFIG, "python_server: cert_file and key_file go together");
 	if (!colon || parse_u64(colon + 1, &port) < 0 || port > 65535)
 		return err_set(
 			e, -ERR_CONFIG,

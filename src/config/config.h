@@ -45,6 +45,8 @@ struct config {
 	struct {
 		char url[256];
 		int64_t timeout_ns, retry_attempts;
+		char token_file[256], ca_file[256]; /* "": none; the system's */
+		char cert_file[256], key_file[256]; /* ours, where it asks for one; "": none */
 	} python_server;
 
 	double confidence_threshold;

@@ -55,6 +55,15 @@ const struct key config_keys[] = {
 	{"python_server.retry_attempts", "retryAttempts", KEY_INTEGER,
 	 AT(python_server.retry_attempts), 0, 100, .allowed = "a whole number, 0 to 100"},
 
+	{"python_server.token_file", "tokenFile", KEY_STRING, AT(python_server.token_file),
+	 .allowed = "a file"},
+	{"python_server.ca_file", "caFile", KEY_STRING, AT(python_server.ca_file),
+	 .allowed = "a PEM file"},
+	{"python_server.cert_file", "certFile", KEY_STRING, AT(python_server.cert_file),
+	 .allowed = "a PEM file"},
+	{"python_server.key_file", "keyFile", KEY_STRING, AT(python_server.key_file),
+	 .allowed = "a PEM file"},
+
 	{"validation", NULL, KEY_SECTION, .allowed = "a section of keys"},
 	{"validation.confidence_threshold", "confidenceThreshold", KEY_NUMBER,
 	 AT(confidence_threshold), 0, 1, .allowed = "a number, 0 to 1"},

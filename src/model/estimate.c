@@ -7,8 +7,8 @@
 
 static const char *const provenance_names[PROVENANCE_COUNT] = {"host", "trained", "derived",
 							       "prior"};
-static const char *const fallback_names[FALLBACK_COUNT] = {"none", "no_bundle", "no_model",
-							   "missing_features", "low_confidence"};
+static const char *const fallback_names[FALLBACK_COUNT] = {
+	"none", "no_bundle", "no_model", "missing_features", "low_confidence", "remote"};
 
 const char *provenance_name(enum provenance p)
 {

@@ -32,6 +32,7 @@ enum fallback {
 	FALLBACK_NO_MODEL,	   /* the bundle has no model for this zone */
 	FALLBACK_MISSING_FEATURES, /* inputs of every model are missing */
 	FALLBACK_LOW_CONFIDENCE,   /* below validation.confidence_threshold */
+	FALLBACK_REMOTE,	   /* the model server that was to answer did not */
 	FALLBACK_COUNT,
 };
 

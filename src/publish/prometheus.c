@@ -245,7 +245,9 @@ static void origin_metrics(struct out *o)
 		if (!o->s->zone[z].valid)
 			continue;
 		text_printf(o->t, "kepler_vm_model_version{zone=\"%s\",version=\"", zone_name(z));
-		text_label_value(o->t, o->s->zone[z].model ? o->s->model_version : "prior");
+		text_label_value(o->t, o->s->zone[z].model || o->s->zone[z].remote
+					       ? o->s->model_version
+					       : "prior");
 		text_add(o->t, "\"} 1\n");
 	}
 	family(o->t, "kepler_vm_last_training_timestamp", "gauge",
@@ -409,6 +411,7 @@ void prometheus_render(const struct snapshot *s, struct text *t)
 	pinning_metrics(&o);
 	agent_metrics(&o);
 	prometheus_render_bundle(s, t);
+	prometheus_render_remote(s, t);
 }
 
 /* ---- the process ---- */

@@ -11,6 +11,9 @@ void prometheus_render(const struct snapshot *s, struct text *t);
 /* The part of prometheus_render that is about bundles. */
 void prometheus_render_bundle(const struct snapshot *s, struct text *t);
 
+/* What became of rows at a model server, where one is configured. */
+void prometheus_render_remote(const struct snapshot *s, struct text *t);
+
 /* Append the `process_` metrics of this process (reads /proc/self). */
 void prometheus_render_process(struct text *t);
 

@@ -10,6 +10,17 @@ const char *rollback_name(enum rollback_reason r)
 	return names[r];
 }
 
+const char *remote_reason_name(enum remote_reason r)
+{
+	static const char *const names[] = {"none",	  "starting",	"late",	       "timeout",
+					    "name",	  "tls",	"unreachable", "denied",
+					    "limited",	  "bad_answer", "refused",     "no_model",
+					    "helper_gone"};
+
+	_Static_assert(sizeof(names) / sizeof(names[0]) == REMOTE_REASON_COUNT, "one name each");
+	return names[r];
+}
+
 static void head(struct text *t, const char *name, const char *type, const char *help)
 {
 	text_printf(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
@@ -46,4 +57,22 @@ void prometheus_render_bundle(const struct snapshot *s, struct text *t)
 		text_printf(t, "kepler_vm_model_rollbacks_total{reason=\"%s\"} %llu\n",
 			    rollback_name((enum rollback_reason)r),
 			    (unsigned long long)b->rollbacks[r]);
+}
+
+void prometheus_render_remote(const struct snapshot *s, struct text *t)
+{
+	const struct remote_snapshot *r = &s->remote;
+
+	if (!r->configured)
+		return;
+	head(t, "kepler_vm_remote_fallback", "gauge",
+	     "Why the model server did not answer for the last row; none when it did");
+	text_printf(t, "kepler_vm_remote_fallback{reason=\"%s\"} 1\n",
+		    remote_reason_name(r->reason));
+	head(t, "kepler_vm_remote_rows_total", "counter",
+	     "Rows by what became of them at the model server; reason none: answered");
+	for (int i = 0; i < REMOTE_REASON_COUNT; i++)
+		text_printf(t, "kepler_vm_remote_rows_total{reason=\"%s\"} %llu\n",
+			    remote_reason_name((enum remote_reason)i),
+			    (unsigned long long)r->rows[i]);
 }

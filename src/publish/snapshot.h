@@ -30,6 +30,34 @@ enum rollback_reason {
 /* "nan", "out_of_range", "zone_inconsistency", "low_confidence", "error". */
 const char *rollback_name(enum rollback_reason r);
 
+/* Why a model server did not answer for a row; its order is on the helper's wire. */
+enum remote_reason {
+	REMOTE_NONE,	    /* it did */
+	REMOTE_STARTING,    /* nothing was asked yet, or the helper is not there yet */
+	REMOTE_LATE,	    /* not within one tick */
+	REMOTE_TIMEOUT,	    /* not within python_server.timeout */
+	REMOTE_NAME,	    /* its name has no address */
+	REMOTE_TLS,	    /* its certificate is not believed, or ours is not */
+	REMOTE_UNREACHABLE, /* no connection */
+	REMOTE_DENIED,	    /* the token is not known there, or not for this */
+	REMOTE_LIMITED,	    /* more often than the token may */
+	REMOTE_BAD_ANSWER,  /* no message, or numbers out of their range */
+	REMOTE_REFUSED,	    /* the server says that it cannot */
+	REMOTE_NO_MODEL,    /* it has no trained model, or none of vm_active */
+	REMOTE_HELPER_GONE, /* vmwatts-serve has ended */
+	REMOTE_REASON_COUNT,
+};
+
+/* "none", "starting", "late", "timeout", "name", "tls", ... */
+const char *remote_reason_name(enum remote_reason r);
+
+/* The model server's share, since the agent started. */
+struct remote_snapshot {
+	bool configured;
+	enum remote_reason reason; /* of the last row */
+	uint64_t rows[REMOTE_REASON_COUNT];
+};
+
 /* What happened to bundles since the agent started. */
 struct bundle_snapshot {
 	bool on_probation;
@@ -48,6 +76,7 @@ struct zone_snapshot {
 	const char *definition;	   /* "" or the uncore definition */
 	const struct model *model; /* NULL for the prior */
 	double inference_s;	   /* of the last estimate */
+	bool remote;		   /* by a model server */
 };
 
 struct snapshot {
@@ -76,6 +105,7 @@ struct snapshot {
 	double pinning_score;	  /* 0..1; NaN: not computed, or too early to say */
 	uint64_t config_reload_failures, bundle_load_failures;
 	struct bundle_snapshot bundle;
+	struct remote_snapshot remote;
 };
 
 #endif
