@@ -79,7 +79,10 @@ static grpc_ssl_certificate_config_reload_status fetch(void *user_data,
 	}
 	grpc_ssl_pem_key_cert_pair pair = {p.key, p.cert};
 
-	*ret = grpc_ssl_server_certificate_config_create(p.client_ca, &pair, 1);
+	/* gRPC wants authorities even where no client is asked for a certificate; they judge nobody
+	 * then. */
+	*ret = grpc_ssl_server_certificate_config_create(p.client_ca ? p.client_ca : p.cert, &pair,
+							 1);
 	c->have = wanted;
 	release(&p);
 	return *ret ? GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW

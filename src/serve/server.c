@@ -82,7 +82,7 @@ static void raise_files(void)
 	}
 	limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < FILES_WANTED)
-		log_warn("this process may open %llu files: so many connections at most",
+		log_info("this process may open %llu files: so many connections at most",
 			 (unsigned long long)limit.rlim_cur);
 }
 
@@ -307,6 +307,7 @@ static int serve(struct server *s, struct err *e)
 	}
 	if (watch_open(&s->watch, e) < 0)
 		log_warn("%s: a new bundle is taken on SIGHUP only", e->msg);
+	raise_files();
 	grpc_server_start(s->grpc);
 	tell_model(s);
 	if (s->page)
@@ -349,7 +350,6 @@ int server_run(const struct server_options *o, struct err *e)
 	s->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s->signal_fd < 0)
 		return err_errno(e, "signalfd");
-	raise_files();
 	grpclog_take();
 	grpc_init();
 	r = serve(s, e);
