@@ -9,10 +9,13 @@
  * node       a counter advances by our watts: what this VM costs.
  * workloads  it advances by active / usage. Kepler in the guest calls only
  *            usage x counter active and gives that to processes; so their sum
- *            is our active watts. Both means are over the last
- *            `window_ns` (exponentially): Kepler multiplies with the usage
- *            of its own interval, and a quotient of two single ticks would
- *            not be what that undoes.
+ *            is our active watts. Both are means over the last window
+ *            (exponential; the collection interval), for Kepler multiplies
+ *            with the usage of its own interval, and a quotient of two single
+ *            ticks is not what that undoes. What is left where power bends
+ *            and load jumps is watched: a Kepler with intervals of one window
+ *            is followed in thought, and what it gave too much or too little
+ *            is made good over four windows.
  *
  * A change of the meaning changes how counters advance, never where they are.
  */
@@ -25,11 +28,21 @@
 /* Below this usage ratio the quotient is that of this one: some jiffies say nothing. */
 #define COUNTERS_USAGE_MIN 0.01
 
+/* What Kepler makes of the counter of one zone, in thought. */
+struct counters_zone {
+	double active_j;	  /* exponential sum of active watts x dt */
+	double last_j;		  /* how far the counter advanced: readers see it one tick later */
+	double owed_j;		  /* ours less Kepler's, of closed windows */
+	double counter_j, ours_j; /* within this window */
+};
+
 struct counters {
 	struct counter_writer writer;
 	double window_s;
-	double usage_s;			  /* exponential sums of usage x dt ... */
-	double active_j[ZONE_RAPL_COUNT]; /* ... and of active watts x dt */
+	double usage_s;		    /* exponential sums of usage x dt ... */
+	double sum_s;		    /* ... and of dt */
+	double in_window_s, busy_s; /* of the window that Kepler is in, in thought */
+	struct counters_zone zones[ZONE_RAPL_COUNT];
 };
 
 struct counters_options {

@@ -103,12 +103,12 @@ uint64_t counter_reader_show(struct counter_reader *r, enum zone z, int64_t now_
 	if (r->shown_without) {
 		/* A reader took what was shown for a beginning: no jump. */
 		for (int i = 0; i < ZONE_RAPL_COUNT; i++)
-			r->offset_uj[i] = r->shown_uj[i] - counter_at(&r->page, (enum zone)i,
-								      now_ns, r->boot_id);
+			r->offset_uj[i] = r->shown_uj[i] -
+					  counter_at(&r->page, (enum zone)i, now_ns, r->boot_id);
 		r->shown_without = false;
 	}
 	uj += r->offset_uj[z];
-	if (uj < r->shown_uj[z]) {
+	if ((int64_t)uj < (int64_t)r->shown_uj[z]) { /* offsets may be below 0 */
 		uint64_t behind = r->shown_uj[z] - uj;
 
 		/* Played out more slowly by a new writer: it comes. Else it is another count. */
