@@ -10,7 +10,7 @@
 #include <sys/timerfd.h>
 
 #include "agent/agent.h"
-#include "agent/notify.h"
+#include "base/notify.h"
 #include "agent/parts.h"
 #include "agent/watch.h"
 #include "base/cleanup.h"

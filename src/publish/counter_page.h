@@ -42,11 +42,11 @@ struct counter_point {
 
 /* One writing of the page. */
 struct counter_page {
-	uint64_t sequence;	/* rises with every write */
-	uint64_t boot_id[2];	/* which CLOCK_MONOTONIC */
-	int64_t tick_ns;	/* usual length of an interval, > 0 */
-	uint64_t owner_only;	/* 1: host's readings are among them, mode 0400 */
-	uint64_t n;		/* points, 1..COUNTER_POINTS */
+	uint64_t sequence;   /* rises with every write */
+	uint64_t boot_id[2]; /* which CLOCK_MONOTONIC */
+	int64_t tick_ns;     /* usual length of an interval, > 0 */
+	uint64_t owner_only; /* 1: host's readings are among them, mode 0400 */
+	uint64_t n;	     /* points, 1..COUNTER_POINTS */
 	struct counter_point points[COUNTER_POINTS]; /* oldest first; t_ns rises, uj never falls */
 };
 
@@ -78,9 +78,8 @@ struct counter_writer {
  * played out yet is played out over the first tick. A file that is no page, or
  * damaged, is replaced; *ret_kept says which it was. On failure w is closed.
  */
-int counter_writer_open(struct counter_writer *w, const char *path, int64_t now_ns,
-			int64_t tick_ns, const uint64_t start_uj[ZONE_RAPL_COUNT], bool *ret_kept,
-			struct err *e);
+int counter_writer_open(struct counter_writer *w, const char *path, int64_t now_ns, int64_t tick_ns,
+			const uint64_t start_uj[ZONE_RAPL_COUNT], bool *ret_kept, struct err *e);
 
 /* The tick has another length from now on. */
 void counter_writer_set_tick(struct counter_writer *w, int64_t now_ns, int64_t tick_ns);
@@ -119,6 +118,13 @@ void counter_reader_release(struct counter_reader *r);
 
 /* Read the page anew; has_page says whether there ever was one. */
 void counter_reader_refresh(struct counter_reader *r);
+
+/*
+ * Refreshed: readers were shown `shown_uj` (in [0, POWERCAP_RANGE_UJ)) for `z`
+ * before; go on from there, or from where the counter has come since.
+ */
+void counter_reader_resume(struct counter_reader *r, enum zone z, uint64_t shown_uj,
+			   int64_t now_ns);
 
 /* Refreshed: what to show for `z`, in [0, POWERCAP_RANGE_UJ). */
 uint64_t counter_reader_show(struct counter_reader *r, enum zone z, int64_t now_ns);

@@ -91,6 +91,21 @@ void counter_reader_refresh(struct counter_reader *r)
 		r->has_page = true;
 }
 
+void counter_reader_resume(struct counter_reader *r, enum zone z, uint64_t shown_uj, int64_t now_ns)
+{
+	uint64_t uj, ahead;
+
+	r->shown_uj[z] = shown_uj;
+	if (!r->has_page)
+		return;
+	uj = counter_at(&r->page, z, now_ns, r->boot_id);
+	ahead = (uj % POWERCAP_RANGE_UJ + POWERCAP_RANGE_UJ - shown_uj % POWERCAP_RANGE_UJ) %
+		POWERCAP_RANGE_UJ;
+	/* More than half the range is no way a counter goes in one absence: it fell. */
+	r->offset_uj[z] = ahead > POWERCAP_RANGE_UJ / 2 ? POWERCAP_RANGE_UJ - ahead : 0;
+	r->shown_uj[z] = uj + r->offset_uj[z];
+}
+
 uint64_t counter_reader_show(struct counter_reader *r, enum zone z, int64_t now_ns)
 {
 	uint64_t uj;
