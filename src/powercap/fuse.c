@@ -59,8 +59,9 @@ static void *on_init(struct fuse_conn_info *connection, struct fuse_config *conf
 
 static int on_getattr(const char *path, struct stat *st, struct fuse_file_info *file)
 {
+	/* Without a path it is an open file that is asked about. */
 	const struct tree_node *n =
-		file && file->fh ? ((struct opened *)(uintptr_t)file->fh)->node : node_at(path);
+		path ? node_at(path) : ((struct opened *)(uintptr_t)file->fh)->node;
 
 	if (!n)
 		return -ENOENT;
@@ -87,16 +88,24 @@ static int on_readlink(const char *path, char *buf, size_t size)
 	return 0;
 }
 
+static int on_opendir(const char *path, struct fuse_file_info *file)
+{
+	const struct tree_node *n = node_at(path);
+
+	if (!n || n->kind != TREE_DIRECTORY)
+		return n ? -ENOTDIR : -ENOENT;
+	file->fh = (uint64_t)(n - tree_nodes);
+	return 0;
+}
+
 static int on_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_t offset,
 		      struct fuse_file_info *file, enum fuse_readdir_flags flags)
 {
-	const struct tree_node *n = path ? node_at(path) : NULL;
+	const struct tree_node *n = &tree_nodes[file->fh];
 
+	(void)path;
 	(void)offset;
-	(void)file;
 	(void)flags;
-	if (!n || n->kind != TREE_DIRECTORY)
-		return n ? -ENOTDIR : -ENOENT;
 	fill(buf, ".", NULL, 0, 0);
 	fill(buf, "..", NULL, 0, 0);
 	for (size_t i = 0; i < mounted()->n_nodes; i++) {
@@ -158,6 +167,7 @@ static const struct fuse_operations operations = {
 	.init = on_init,
 	.getattr = on_getattr,
 	.readlink = on_readlink,
+	.opendir = on_opendir,
 	.readdir = on_readdir,
 	.open = on_open,
 	.read = on_read,
