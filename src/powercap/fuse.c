@@ -8,6 +8,7 @@
 #include "powercap/powercap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fuse.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/kernel.h"
 #include "powercap/privileges.h"
@@ -174,12 +176,15 @@ static const struct fuse_operations operations = {
 	.release = on_release,
 };
 
-/* A server that was killed leaves a mount that answers nothing. */
+/*
+ * A server that was killed leaves a mount that answers nothing. Opening it says
+ * so; what stat() says may still be remembered.
+ */
 static int prepare(const char *path, struct err *e)
 {
-	struct stat st;
+	autofd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (stat(path, &st) < 0 && errno == ENOTCONN && umount2(path, MNT_DETACH) < 0)
+	if (fd < 0 && errno == ENOTCONN && umount2(path, MNT_DETACH) < 0)
 		return err_set(e, -ENOTCONN,
 			       "%s is mounted, and nobody serves it any more: fusermount3 -u %s",
 			       path, path);

@@ -8,20 +8,23 @@
 #include "base/powercap.h"
 #include "publish/counter_file.h"
 
-#define TRIES 16 /* a writer would have to write twice within each of them */
+#define TICK_MAX_NS INT64_C(86400000000000)
+#define UJ_MAX	    (INT64_MAX / 2) /* a century and a half of a kilowatt; signed sums stay right */
+#define TRIES	    16		    /* a writer would have to write twice within each of them */
 
 /* What a damaged or hostile file could say and still have its checksum right. */
 static bool plausible(const struct counter_page *p)
 {
-	if (p->tick_ns <= 0 || p->n < 1 || p->n > COUNTER_POINTS)
+	if (p->tick_ns <= 0 || p->tick_ns > TICK_MAX_NS || p->n < 1 || p->n > COUNTER_POINTS)
 		return false;
 	for (uint64_t i = 0; i < p->n; i++) {
 		if (p->points[i].t_ns < -p->tick_ns || p->points[i].t_ns > INT64_MAX / 2)
 			return false;
 		if (i && p->points[i].t_ns <= p->points[i - 1].t_ns)
 			return false;
-		for (int z = 0; i && z < ZONE_RAPL_COUNT; z++) {
-			if (p->points[i].uj[z] < p->points[i - 1].uj[z])
+		for (int z = 0; z < ZONE_RAPL_COUNT; z++) {
+			if (p->points[i].uj[z] > UJ_MAX ||
+			    (i && p->points[i].uj[z] < p->points[i - 1].uj[z]))
 				return false;
 		}
 	}
