@@ -97,11 +97,12 @@ static void resume(struct files *f, const struct tree_node *n)
 {
 	char path[PATH_MAX];
 	autofree char *text = NULL;
+	struct err e = ERR_INIT; /* there may be none */
 	uint64_t uj;
 	size_t len;
 
-	if (path_of(f, n, "", path, NULL) < 0 ||
-	    file_read(path, TREE_TEXT_MAX, false, &text, &len, NULL) < 0)
+	if (path_of(f, n, "", path, &e) < 0 ||
+	    file_read(path, TREE_TEXT_MAX, false, &text, &len, &e) < 0)
 		return;
 	text[strcspn(text, "\n")] = 0;
 	if (parse_u64(text, &uj) == 0)

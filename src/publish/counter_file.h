@@ -6,7 +6,7 @@
 
 #include "publish/counter_page.h"
 
-/* The bytes "VMWPAGE1" on a little-endian machine; reads otherwise on another: then it is no page. */
+/* The bytes "VMWPAGE1" on a little-endian machine. */
 #define COUNTER_MAGIC UINT64_C(0x3145474150574d56)
 
 struct counter_slot {

@@ -17,7 +17,7 @@
 #include "base/root.h"
 #include "publish/counter_file.h"
 
-#define SILENT_TICKS 3
+#define SILENT_TICKS	3
 #define UJ_PER_TICK_MAX 1e15 /* a gigawatt for a quarter of an hour: no estimate says that */
 
 __extension__ typedef unsigned __int128 wide;
@@ -52,7 +52,8 @@ static uint64_t between(const struct counter_point *a, const struct counter_poin
 {
 	wide span_ns = (wide)(b->t_ns - a->t_ns);
 
-	return a->uj[z] + (uint64_t)((wide)(b->uj[z] - a->uj[z]) * (wide)(t_ns - a->t_ns) / span_ns);
+	return a->uj[z] +
+	       (uint64_t)((wide)(b->uj[z] - a->uj[z]) * (wide)(t_ns - a->t_ns) / span_ns);
 }
 
 uint64_t counter_at(const struct counter_page *p, enum zone z, int64_t now_ns,
@@ -147,9 +148,8 @@ static int map_file(struct counter_writer *w, const char *path, struct err *e)
 	return 0;
 }
 
-int counter_writer_open(struct counter_writer *w, const char *path, int64_t now_ns,
-			int64_t tick_ns, const uint64_t start_uj[ZONE_RAPL_COUNT], bool *ret_kept,
-			struct err *e)
+int counter_writer_open(struct counter_writer *w, const char *path, int64_t now_ns, int64_t tick_ns,
+			const uint64_t start_uj[ZONE_RAPL_COUNT], bool *ret_kept, struct err *e)
 {
 	struct counter_reader r;
 	int error = 0;

@@ -89,7 +89,8 @@ int rapl_open(struct rapl *r, const struct root *root, struct err *e)
 	/* Estimates are no meter, wherever their tree is mounted. */
 	if (root_read(root, POWERCAP POWERCAP_MARKER, mark, sizeof(mark)) > 0)
 		return err_set(e, -ENODEV,
-			       "%s" POWERCAP " is a tree of vmwatts powercap, which shows estimates: "
+			       "%s" POWERCAP
+			       " is a tree of vmwatts powercap, which shows estimates: "
 			       "record where the kernel has RAPL",
 			       root->prefix);
 	error = scan(r);
