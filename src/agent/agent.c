@@ -166,8 +166,10 @@ static void take_parts(struct agent *a, const struct parts *p)
 		http_free(a->http);
 		a->http = p->http;
 	}
-	if (a->http)
+	if (a->http) {
 		http_set_token(a->http, a->token);
+		http_set_history(a->http, &a->history);
+	}
 }
 
 static int reload(struct agent *a, struct config *c, char token[HTTP_TOKEN_MAX],

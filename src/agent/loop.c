@@ -230,6 +230,7 @@ static int serve(struct loop *l, struct err *e)
 	if (r < 0)
 		return r;
 	http_set_token(a->http, a->token);
+	http_set_history(a->http, &a->history);
 	open_state(a);
 	a->watches = true;
 	agent_begin_probation(a, NULL);

@@ -30,6 +30,7 @@ struct agent {
 	struct pinning_window pinning; /* of the last PINNING_WINDOW_S */
 	double pinning_quiet_s; /* time since the score was above the threshold; it was said */
 	struct http *http;	/* NULL unless serving */
+	struct history history; /* of the page */
 	uint64_t config_reload_failures, bundle_load_failures;
 	struct bundle_snapshot bundle;
 	struct probation *probation; /* NULL: what serves is proven, or not watched */

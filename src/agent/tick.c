@@ -73,6 +73,7 @@ bool agent_tick(struct agent *a)
 	a->current ^= 1;
 	agent_watch_probation(a, NULL);
 	fill_costs(a, begin_ns);
+	history_push(&a->history, meter_snapshot(a->meter), now->mono_ns);
 	if (a->http)
 		http_show(a->http, meter_snapshot(a->meter));
 	return closed;

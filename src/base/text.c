@@ -119,6 +119,31 @@ void text_json_number(struct text *t, double value)
 		text_add(t, "null");
 }
 
+void text_html(struct text *t, const char *s)
+{
+	for (; *s; s++) {
+		switch (*s) {
+		case '&':
+			text_add(t, "&amp;");
+			break;
+		case '<':
+			text_add(t, "&lt;");
+			break;
+		case '>':
+			text_add(t, "&gt;");
+			break;
+		case '"':
+			text_add(t, "&quot;");
+			break;
+		case '\'':
+			text_add(t, "&#39;");
+			break;
+		default:
+			text_add_n(t, (unsigned char)*s < 0x20 && *s != '\n' ? " " : s, 1);
+		}
+	}
+}
+
 void text_label_value(struct text *t, const char *s)
 {
 	for (; *s; s++) {

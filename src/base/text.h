@@ -37,6 +37,9 @@ void text_number_digits(struct text *t, double value, int digits);
 void text_json_string(struct text *t, const char *s);
 void text_json_number(struct text *t, double value);
 
+/* As text of an HTML element or of a quoted attribute. Controls become spaces. */
+void text_html(struct text *t, const char *s);
+
 /* The value of a Prometheus label: backslash, quote and newline escaped. */
 void text_label_value(struct text *t, const char *s);
 

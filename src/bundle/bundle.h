@@ -14,7 +14,8 @@
 
 #define BUNDLE_MAX_BYTES (16u << 20) /* what a reader accepts at all */
 
-/* Serialise `s` to w. ERR_DATA when the set does not pass model_set_check. */
+/* Serialise `s` to w, which is empty, and read it back. ERR_DATA when the set does not pass
+ * model_set_check. */
 int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e);
 
 /*

@@ -187,6 +187,16 @@ static void end_part(struct part *parts, size_t *n, const struct byte_writer *bo
 	parts[(*n)++] = (struct part){type, flags, begin, body->len - begin};
 }
 
+/* What is written must load again, wherever it goes. */
+static int read_back(const struct byte_writer *w, struct err *e)
+{
+	struct model_set *s = NULL;
+	int r = bundle_parse(w->data, w->len, &s, e);
+
+	model_set_free(s);
+	return r < 0 ? err_prefix(e, "what was just written does not load") : 0;
+}
+
 int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e)
 {
 	struct byte_writer body = {0};
@@ -230,7 +240,7 @@ int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e
 	if (body.failed)
 		w->failed = true;
 	byte_writer_release(&body);
-	return w->failed ? err_nomem(e) : 0;
+	return w->failed ? err_nomem(e) : read_back(w, e);
 }
 
 /* ---- read ---- */

@@ -38,7 +38,7 @@ int figure_draw(struct figure *f, struct text *out, struct err *e)
 	if (r == 0)
 		r = plot_svg(f->script.s, f->title, out, e);
 	text_add(out, "<figcaption><b>");
-	html_text(out, f->title);
+	text_html(out, f->title);
 	text_add(out, ".</b> ");
 	text_add(out, f->caption.s ? f->caption.s : "");
 	text_add(out, "</figcaption></figure>\n");

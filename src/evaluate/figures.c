@@ -122,7 +122,7 @@ static int draw_stretch(const struct report *r, enum zone z, const struct stretc
 		    "'' u 1:3 w l lw 1.2 lc rgb estimate t 'estimate'\n",
 		    unit, span_s / unit_s, figure_step(span_s / unit_s));
 	text_add(&f.caption, "Run ");
-	html_text(&f.caption, run->name);
+	text_html(&f.caption, run->name);
 	text_printf(&f.caption, ", rows %zu to %zu, wMAPE %.1f %%.", s->first - run->first + 1,
 		    s->first - run->first + s->n, 100 * s->wmape);
 	if (gaps)

@@ -57,38 +57,13 @@ static const char style[] =
 	".plots{grid-template-columns:1fr 1fr}"
 	"figure,tr,.tiles{break-inside:avoid}h2,h3{break-after:avoid}.wide{overflow:visible}}\n";
 
-void html_text(struct text *out, const char *s)
-{
-	for (; *s; s++) {
-		switch (*s) {
-		case '&':
-			text_add(out, "&amp;");
-			break;
-		case '<':
-			text_add(out, "&lt;");
-			break;
-		case '>':
-			text_add(out, "&gt;");
-			break;
-		case '"':
-			text_add(out, "&quot;");
-			break;
-		case '\'':
-			text_add(out, "&#39;");
-			break;
-		default:
-			text_add_n(out, (unsigned char)*s < 0x20 && *s != '\n' ? " " : s, 1);
-		}
-	}
-}
-
 void html_begin(struct text *out, const char *title)
 {
 	text_add(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 		      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
 		      "style-src 'unsafe-inline'\">\n<title>");
-	html_text(out, title);
+	text_html(out, title);
 	text_add(out, "</title>\n<style>\n");
 	text_add(out, style);
 	/* The one dot that plots use, see plot.h. */
@@ -127,7 +102,7 @@ void html_table_end(struct text *out)
 void html_row(struct text *out, const char *name)
 {
 	text_add(out, "<tr><td>");
-	html_text(out, name);
+	text_html(out, name);
 	text_add(out, "</td>");
 }
 
@@ -159,7 +134,7 @@ void html_cell_count(struct text *out, size_t n)
 void html_cell_text(struct text *out, const char *s)
 {
 	text_add(out, "<td class=\"t\">");
-	html_text(out, s);
+	text_html(out, s);
 	text_add(out, "</td>");
 }
 
@@ -204,7 +179,7 @@ static void layout(struct text *out, struct nesting *at, const char *s, const ch
 		at->depth--;
 	if (*s == '}')
 		new_line(out, at->depth);
-	html_text(out, shown);
+	text_html(out, shown);
 	if ((*s == '{' || *s == '[') && at->depth + 1 < (int)sizeof(at->open))
 		at->open[++at->depth] = *s;
 	if (*s == '{' || (*s == ',' && (at->open[at->depth] == '{' || s[1] == '{')))
@@ -222,15 +197,15 @@ void html_json(struct text *out, const char *json)
 		char one[2] = {*s, 0};
 
 		if (at.quoted && *s == '\\' && s[1]) {
-			html_text(out, one);
+			text_html(out, one);
 			one[0] = *++s;
-			html_text(out, one);
+			text_html(out, one);
 			continue;
 		}
 		if (*s == '"')
 			at.quoted = !at.quoted;
 		if (at.quoted || *s == '"')
-			html_text(out, one);
+			text_html(out, one);
 		else
 			layout(out, &at, s, one);
 	}

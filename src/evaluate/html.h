@@ -2,14 +2,11 @@
 #ifndef EVALUATE_HTML_H
 #define EVALUATE_HTML_H
 
-/* Small pieces of the report's page. Every text from outside goes through html_text. */
+/* Small pieces of the report's page. Every text from outside goes through text_html. */
 
 #include <stdbool.h>
 
 #include "base/text.h"
-
-/* As text of an element or of a quoted attribute. Controls become spaces. */
-void html_text(struct text *out, const char *s);
 
 /* The head of a self-contained page up to <main>, and its end. */
 void html_begin(struct text *out, const char *title);

@@ -211,7 +211,7 @@ int plot_clean(const char *svg, const char *label, struct text *out, struct err 
 	if (!s || !end || end < s)
 		return err_set(e, -ERR_FORMAT, "gnuplot's answer is no SVG");
 	text_add(out, "<svg role=\"img\" aria-label=\"");
-	html_text(out, label);
+	text_html(out, label);
 	text_add(out, "\"");
 	s += strlen("<svg");
 	while (s < end) {

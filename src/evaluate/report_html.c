@@ -187,7 +187,7 @@ static void importance_table(const struct importance *i, enum zone z, struct tex
 
 		importance_name(item, FEATURE_COUNT, name);
 		text_add(out, "<tr><td class=\"t\">");
-		html_text(out, name);
+		text_html(out, name);
 		text_add(out, "</td>");
 		html_cell(out, item->rise_w[z], 3);
 		html_cell_percent(out, item->rise_w[z] / i->mae_w[z]);
@@ -296,7 +296,7 @@ static void opening(const struct report *r, struct text *out)
 	text_printf(&title, "How good is %s %s?", name, version);
 	html_begin(out, title.s ? title.s : name);
 	text_add(out, "<h1>");
-	html_text(out, title.s ? title.s : name);
+	text_html(out, title.s ? title.s : name);
 	text_printf(out,
 		    "</h1>\n<p>Estimates of CPU power against measured labels on %zu rows of %zu "
 		    "run%s.</p>\n<nav>",

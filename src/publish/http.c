@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * HTTP over libmicrohttpd: see http.h. Bodies are rendered at most once a
- * tick and shared by all requests until the snapshot changes.
+ * HTTP over libmicrohttpd: see http.h.
  */
 #include "publish/http.h"
 
@@ -17,8 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "publish/json.h"
-#include "publish/prometheus.h"
+#include "publish/pages.h"
 
 #define CONNECTIONS_MAX	  64
 #define INACTIVE_S	  10
@@ -33,9 +31,7 @@ struct waiting {
 struct http {
 	struct MHD_Daemon *daemon;
 	int listen_fd;
-	const struct snapshot *snapshot;
-	struct text metrics, json;
-	bool metrics_fresh, json_fresh;
+	struct pages pages;
 	bool wants_reload;
 	char token[HTTP_TOKEN_MAX];
 	char address[128];
@@ -50,73 +46,10 @@ static int64_t now_s(void)
 	return ts.tv_sec;
 }
 
-/* ---- pages ---- */
-
-static const char index_page[] =
-	"vmwatts " VMWATTS_VERSION ": the power meter for virtual machines\n"
-	"\n"
-	"/metrics        Prometheus\n"
-	"/api/v1/power   JSON\n"
-	"/healthz        the agent runs\n"
-	"/readyz         a first estimate was made\n";
-
-struct page {
-	unsigned status;
-	const char *type;
-	const char *body;
-	size_t len;
-};
-
-static struct page plain(unsigned status, const char *body)
-{
-	return (struct page){status, "text/plain; charset=utf-8", body, strlen(body)};
-}
-
-static struct page metrics_page(struct http *h)
-{
-	if (!h->metrics_fresh) {
-		text_reset(&h->metrics);
-		prometheus_render(h->snapshot, &h->metrics);
-		prometheus_render_process(&h->metrics);
-		h->metrics_fresh = !h->metrics.failed;
-	}
-	if (h->metrics.failed)
-		return plain(MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
-	return (struct page){MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", h->metrics.s,
-			     h->metrics.len};
-}
-
-static struct page json_page(struct http *h)
-{
-	if (!h->snapshot->ready)
-		return plain(MHD_HTTP_SERVICE_UNAVAILABLE, "no estimate yet\n");
-	if (!h->json_fresh) {
-		text_reset(&h->json);
-		json_render(h->snapshot, &h->json);
-		text_add(&h->json, "\n");
-		h->json_fresh = !h->json.failed;
-	}
-	if (h->json.failed)
-		return plain(MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
-	return (struct page){MHD_HTTP_OK, "application/json", h->json.s, h->json.len};
-}
-
-static struct page find_page(struct http *h, const char *url)
-{
-	if (!strcmp(url, "/metrics"))
-		return metrics_page(h);
-	if (!strcmp(url, "/api/v1/power"))
-		return json_page(h);
-	if (!strcmp(url, "/healthz"))
-		return plain(MHD_HTTP_OK, "ok\n");
-	if (!strcmp(url, "/readyz"))
-		return h->snapshot->ready
-			       ? plain(MHD_HTTP_OK, "ready\n")
-			       : plain(MHD_HTTP_SERVICE_UNAVAILABLE, "no estimate yet\n");
-	if (!strcmp(url, "/"))
-		return plain(MHD_HTTP_OK, index_page);
-	return plain(MHD_HTTP_NOT_FOUND, "not found\n");
-}
+/* The page's own style, script, icon and fetches, and nothing else from anywhere. */
+static const char security_policy[] =
+	"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+	"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 static enum MHD_Result answer(struct MHD_Connection *connection, const struct page *page)
 {
@@ -128,7 +61,11 @@ static enum MHD_Result answer(struct MHD_Connection *connection, const struct pa
 		return MHD_NO;
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, page->type);
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+				page->asset ? "max-age=3600" : "no-store");
+	MHD_add_response_header(response, "Content-Security-Policy", security_policy);
+	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
 	if (page->status == MHD_HTTP_UNAUTHORIZED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	if (page->status == MHD_HTTP_METHOD_NOT_ALLOWED)
@@ -158,12 +95,13 @@ static struct page reload_page(struct http *h, struct MHD_Connection *connection
 						       MHD_HTTP_HEADER_AUTHORIZATION);
 
 	if (!h->token[0])
-		return plain(MHD_HTTP_NOT_FOUND, "not found: reload_token_file is not set\n");
+		return page_plain(MHD_HTTP_NOT_FOUND, "not found: reload_token_file is not set\n");
 	if (!sent || strncmp(sent, scheme, sizeof(scheme) - 1) != 0 ||
 	    !same_token(h->token, sent + sizeof(scheme) - 1))
-		return plain(MHD_HTTP_UNAUTHORIZED, "the bearer token is missing or wrong\n");
+		return page_plain(MHD_HTTP_UNAUTHORIZED, "the bearer token is missing or wrong\n");
 	h->wants_reload = true;
-	return plain(MHD_HTTP_ACCEPTED, "reloading; the log and the metrics say how it went\n");
+	return page_plain(MHD_HTTP_ACCEPTED,
+			  "reloading; the log and the metrics say how it went\n");
 }
 
 /* ---- libmicrohttpd's callbacks ---- */
@@ -233,11 +171,13 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		return MHD_YES;
 	}
 	if (!strcmp(method, MHD_HTTP_METHOD_GET) || !strcmp(method, MHD_HTTP_METHOD_HEAD))
-		page = find_page(h, url);
+		page = pages_find(&h->pages, url,
+				  MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							      MHD_HTTP_HEADER_ACCEPT));
 	else if (!strcmp(method, MHD_HTTP_METHOD_POST) && !strcmp(url, "/-/reload"))
 		page = reload_page(h, connection);
 	else
-		page = plain(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
+		page = page_plain(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
 	return answer(connection, &page);
 }
 
@@ -338,7 +278,7 @@ int http_new(const char *listen, const struct snapshot *s, struct http **ret, st
 
 	if (!h)
 		return err_nomem(e);
-	h->snapshot = s;
+	pages_show(&h->pages, s);
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
 		h->waiting[i].fd = -1;
 	h->listen_fd = open_listener(listen, e);
@@ -370,8 +310,7 @@ void http_free(struct http *h)
 	if (!h)
 		return;
 	MHD_stop_daemon(h->daemon); /* closes the listening socket */
-	text_release(&h->metrics);
-	text_release(&h->json);
+	pages_release(&h->pages);
 	free(h);
 }
 
@@ -393,8 +332,12 @@ void http_run(struct http *h)
 
 void http_show(struct http *h, const struct snapshot *s)
 {
-	h->snapshot = s;
-	h->metrics_fresh = h->json_fresh = false;
+	pages_show(&h->pages, s);
+}
+
+void http_set_history(struct http *h, const struct history *history)
+{
+	h->pages.history = history;
 }
 
 void http_set_token(struct http *h, const char *token)

@@ -13,9 +13,11 @@
  *
  *   /metrics       Prometheus text      /healthz  200 while the loop runs
  *   /api/v1/power  JSON                 /readyz   200 once a first estimate was made
+ *   /              for people: HTML for whoever accepts it, else a list of these
  */
 
 #include "base/err.h"
+#include "publish/history.h"
 #include "publish/snapshot.h"
 
 struct http;
@@ -45,6 +47,9 @@ void http_run(struct http *h);
 
 /* Serve `s` from now on; call whenever it has changed. */
 void http_show(struct http *h, const struct snapshot *s);
+
+/* The last hour, for the page; borrowed. None as at first. */
+void http_set_history(struct http *h, const struct history *history);
 
 /* Where it listens, "127.0.0.1:9102"; with port 0, the port the kernel chose. */
 const char *http_address(const struct http *h);

@@ -10,7 +10,7 @@
 /* Deciles of the finite values of a column, and what share of them is in each bin. */
 static bool profile_of(const double *column, size_t n, double *scratch, struct profile *ret)
 {
-	size_t have = 0;
+	size_t have = 0, count[PROFILE_BINS] = {0};
 
 	for (size_t i = 0; i < n; i++) {
 		if (isfinite(column[i]))
@@ -18,17 +18,20 @@ static bool profile_of(const double *column, size_t n, double *scratch, struct p
 	}
 	if (!have)
 		return false;
-	for (size_t k = 0; k < PROFILE_BINS - 1; k++)
+	for (size_t k = 0; k < PROFILE_BINS - 1; k++) {
 		ret->edge[k] = quantile_of(scratch, have, (double)(k + 1) / PROFILE_BINS);
-	for (size_t k = 0; k < PROFILE_BINS; k++)
-		ret->share[k] = 0;
+		if (k) /* rounding must not make it fall */
+			ret->edge[k] = fmax(ret->edge[k], ret->edge[k - 1]);
+	}
 	for (size_t i = 0; i < have; i++) {
 		size_t k = 0;
 
 		while (k < PROFILE_BINS - 1 && scratch[i] > ret->edge[k])
 			k++;
-		ret->share[k] += 1 / (double)have;
+		count[k]++;
 	}
+	for (size_t k = 0; k < PROFILE_BINS; k++)
+		ret->share[k] = (double)count[k] / (double)have;
 	return true;
 }
 

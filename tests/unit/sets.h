@@ -7,6 +7,9 @@
  * physics, history; blend_set() has a blend, whose numbers
  * tests/golden/blend.py works out apart.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "model/model.h"
 
 #define SET_INPUTS 4

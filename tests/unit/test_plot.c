@@ -51,7 +51,7 @@ static void markup_in_text_is_escaped(void **state)
 	struct text out = {0};
 
 	(void)state;
-	html_text(&out, "<a href=\"x\">&'\t");
+	text_html(&out, "<a href=\"x\">&'\t");
 	assert_string_equal(out.s, "&lt;a href=&quot;x&quot;&gt;&amp;&#39; ");
 	text_release(&out);
 }

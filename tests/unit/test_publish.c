@@ -324,6 +324,61 @@ static void addresses_in_use_are_named(void **state)
 	assert_true(http_new("256.0.0.1:80", &shot, &second, &e) < 0);
 }
 
+/* ---- the page ---- */
+
+#define STEP_NS (HISTORY_STEP_S * INT64_C(1000000000))
+
+static void history_holds_means_of_the_last_hour(void **state)
+{
+	static struct history h;
+	double low, high;
+
+	(void)state;
+	assert_false(history_range(&h, ZONE_PACKAGE, &low, &high));
+	for (int64_t step = 5; step < 5 + 2 * HISTORY_POINTS; step++) {
+		for (int half = 0; half < 2; half++) {
+			shot.zone[ZONE_PACKAGE].active_w = (double)step + half;
+			shot.zone[ZONE_PACKAGE].idle_w = 1;
+			history_push(&h, &shot, step * STEP_NS + half * STEP_NS / 2);
+		}
+	}
+	assert_int_equal(h.n, HISTORY_POINTS);
+	/* The step that is being filled is not among them. */
+	assert_close(history_at(&h, ZONE_PACKAGE, HISTORY_POINTS - 1).watts,
+		     5 + 2 * HISTORY_POINTS - 2 + 1.5, 1e-4);
+	assert_close(history_at(&h, ZONE_PACKAGE, 0).watts, 5 + HISTORY_POINTS - 1 + 1.5, 1e-4);
+	assert_true(isnan(history_at(&h, ZONE_DRAM, 7).watts));
+	/* A pause of four steps. */
+	history_push(&h, &shot, (5 + 2 * HISTORY_POINTS + 4) * STEP_NS);
+	assert_true(isnan(history_at(&h, ZONE_PACKAGE, HISTORY_POINTS - 1).watts));
+	assert_true(isnan(history_at(&h, ZONE_PACKAGE, HISTORY_POINTS - 4).watts));
+	assert_false(isnan(history_at(&h, ZONE_PACKAGE, HISTORY_POINTS - 6).watts));
+	assert_true(history_range(&h, ZONE_PACKAGE, &low, &high));
+	assert_close(high, 5 + 2 * HISTORY_POINTS - 1 + 1.5, 1e-4);
+	/* A pause of more than an hour begins anew. */
+	history_push(&h, &shot, (5 + 4 * HISTORY_POINTS) * STEP_NS);
+	assert_int_equal(h.n, 0);
+}
+
+static void the_page_is_for_whoever_accepts_html(void **state)
+{
+	const char *page = ask("GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html,*/*\r\n"
+			       "Connection: close\r\n\r\n");
+
+	(void)state;
+	assert_non_null(strstr(page, "Content-Type: text/html"));
+	assert_non_null(strstr(page, "Content-Security-Policy: default-src 'none'"));
+	assert_non_null(strstr(page, "n&quot;1")); /* the node's name */
+	assert_null(strstr(page, "n\"1"));
+	assert_non_null(strstr(page, "12.5 <small>W, 90 % within 9.00 to 16.0"));
+	assert_non_null(strstr(page, "The plot begins")); /* without a history */
+	assert_non_null(strstr(ask("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+			       "Content-Type: text/plain"));
+	assert_non_null(strstr(ask("GET /page.css" CLOSING), "Content-Type: text/css"));
+	assert_non_null(strstr(ask("GET /page.js" CLOSING), "Content-Type: text/javascript"));
+	assert_non_null(strstr(ask("GET /icon.svg" CLOSING), "Content-Type: image/svg+xml"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +393,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_many_connections_leave_the_first_served, serve,
 						stop),
 		cmocka_unit_test_setup_teardown(slow_headers_are_closed, serve, stop),
+		cmocka_unit_test_setup_teardown(history_holds_means_of_the_last_hour, some_snapshot,
+						no_snapshot),
+		cmocka_unit_test_setup_teardown(the_page_is_for_whoever_accepts_html, serve, stop),
 		cmocka_unit_test_setup_teardown(addresses_in_use_are_named, serve, stop),
 	};
 

@@ -9,6 +9,7 @@
 #include "features/stream.h"
 #include "model/estimate.h"
 #include "train/lsq.h"
+#include "train/profile.h"
 #include "train/train.h"
 #include "simulated.h"
 
@@ -418,6 +419,38 @@ static void constant_labels_and_one_run_still_train(void **state)
 	table_free(t);
 }
 
+/* A column of one value once had a share just above 1 at every other length, and no bundle loaded.
+ */
+static void profiles_are_whole_at_any_length(void **state)
+{
+	static struct input inputs[] = {{.feature = FEATURE_VCPUS},
+					{.feature = FEATURE_CPU_UTILIZATION}};
+
+	(void)state;
+	for (size_t n = 1; n < 400; n++) {
+		struct table *t = simulated(1, n, curve);
+		struct model_set s = {.n_inputs = array_size(inputs), .inputs = inputs};
+
+		assert_int_equal(set_profiles(&s, t, NULL), 0);
+		assert_int_equal(s.n_profiles, 2);
+		for (size_t i = 0; i < s.n_profiles; i++) {
+			double sum = 0;
+
+			for (size_t k = 0; k < PROFILE_BINS; k++) {
+				assert_true(s.profiles[i].share[k] >= 0 &&
+					    s.profiles[i].share[k] <= 1);
+				sum += s.profiles[i].share[k];
+				if (k && k < PROFILE_BINS - 1)
+					assert_true(s.profiles[i].edge[k] >=
+						    s.profiles[i].edge[k - 1]);
+			}
+			assert_close(sum, 1, 1e-12);
+		}
+		free(s.profiles);
+		table_free(t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -435,6 +468,7 @@ int main(void)
 		cmocka_unit_test(node_total_splits_off_what_is_there_without_load),
 		cmocka_unit_test(bad_data_is_told_in_one_sentence),
 		cmocka_unit_test(constant_labels_and_one_run_still_train),
+		cmocka_unit_test(profiles_are_whole_at_any_length),
 	};
 
 	return run_unit(tests);
