@@ -185,9 +185,10 @@ static int64_t below_ns(const struct process_table *t, int pid, int depth)
 /* While one is reaped between the two readings it is in neither: cputime_ns does not fall. */
 static int64_t rusage_ns(struct cputime *c)
 {
+	struct err why = ERR_INIT;
 	struct rusage usage;
 
-	if (process_table_read(&c->table, &c->root, false, NULL, NULL) < 0 ||
+	if (process_table_read(&c->table, &c->root, false, NULL, &why) < 0 ||
 	    getrusage(RUSAGE_CHILDREN, &usage) < 0)
 		return -1;
 	return timeval_ns(&usage.ru_utime) + timeval_ns(&usage.ru_stime) +

@@ -42,8 +42,8 @@ struct request {
 	long long n, warm_ups;
 	bool json, csv;
 	const char *interval, *method, *out, *rows;
-	FILE *rows_file;
-	size_t run; /* the one at work, from 1; 0: a warm-up */
+	FILE *out_file, *rows_file; /* NULL: not asked for */
+	size_t run;		    /* the one at work, from 1; 0: a warm-up */
 };
 
 /* ---- the VM's watts ---- */
@@ -96,30 +96,52 @@ static void write_row(void *user, const struct energy_row *row, const struct ene
 		fprintf(q->rows_file, "%s\n", t.s); /* checked when it is closed */
 }
 
-static int open_rows(struct request *q, struct err *e)
+static void begin_rows(struct request *q)
 {
-	if (!q->rows)
-		return 0;
-	q->rows_file = fopen(q->rows, "we");
-	if (!q->rows_file)
-		return err_errno(e, "%s", q->rows);
 	fprintf(q->rows_file, "run,time_s,seconds,cpu_seconds,share");
 	for (int z = 0; z < ZONE_RAPL_COUNT; z++)
 		fprintf(q->rows_file, ",%s_watts", zone_name((enum zone)z));
 	fprintf(q->rows_file, "\n");
 	q->measure.on_row = write_row;
 	q->measure.user = q;
-	return 0;
 }
 
-static int close_rows(const struct request *q, struct err *e)
+/* ---- files, opened before anything runs ---- */
+
+static int open_file(const char *path, FILE **ret, struct err *e)
+{
+	if (!path)
+		return 0;
+	*ret = fopen(path, "we");
+	return *ret ? 0 : err_errno(e, "%s", path);
+}
+
+static int open_files(struct request *q, struct err *e)
+{
+	int r = open_file(q->out, &q->out_file, e);
+
+	if (r == 0)
+		r = open_file(q->rows, &q->rows_file, e);
+	if (r == 0 && q->rows_file)
+		begin_rows(q);
+	return r;
+}
+
+static void close_file(const char *path, FILE *f, struct err *e)
 {
 	bool failed;
 
-	if (!q->rows_file)
-		return 0;
-	failed = ferror(q->rows_file);
-	return fclose(q->rows_file) || failed ? err_errno(e, "cannot write %s", q->rows) : 0;
+	if (!f)
+		return;
+	failed = ferror(f);
+	if ((fclose(f) || failed) && !e->code)
+		err_errno(e, "cannot write %s", path);
+}
+
+static void close_files(struct request *q, struct err *e)
+{
+	close_file(q->out, q->out_file, e);
+	close_file(q->rows, q->rows_file, e);
 }
 
 /* ---- the runs ---- */
@@ -149,9 +171,9 @@ static size_t measure_all(struct request *q, struct measure_result *runs, int *r
 	return n;
 }
 
-static int print_report(const struct request *q, const struct run_report *report, FILE *out,
-			struct err *e)
+static int print_report(const struct request *q, const struct run_report *report, struct err *e)
 {
+	FILE *out = q->out_file ? q->out_file : q->json || q->csv ? stdout : stderr;
 	autotext struct text t = {.s = NULL};
 
 	if (q->json)
@@ -168,7 +190,7 @@ static int print_report(const struct request *q, const struct run_report *report
 }
 
 /* Returns the exit code. */
-static int run(struct request *q, FILE *out, struct err *e)
+static int run(struct request *q, struct err *e)
 {
 	autofree struct measure_result *runs = calloc((size_t)q->n, sizeof(*runs));
 	struct run_report report = {.argv = q->measure.argv,
@@ -190,7 +212,7 @@ static int run(struct request *q, FILE *out, struct err *e)
 	report.n = measure_all(q, runs, &code, e);
 	report.last = live_snapshot(live);
 	if (!e->code && report.n)
-		print_report(q, &report, out, e);
+		print_report(q, &report, e);
 	live_close(live);
 	return code;
 }
@@ -225,7 +247,6 @@ int cmd_run(int argc, char **argv)
 	struct config_flags *f = &q.live.agent.flags;
 	struct string_list command = {0};
 	struct err e = ERR_INIT;
-	autofclose FILE *out = NULL;
 	const char *why;
 	const struct option_spec options[] = {
 		{"n", "N", OPTION_INT, &q.n, "run it N times: mean and spread"},
@@ -248,7 +269,8 @@ int cmd_run(int argc, char **argv)
 		 "true: measure though the configuration says otherwise"},
 		{"log-level", "L", OPTION_STRING, &f->log_level, "default warn"},
 	};
-	int r = cli_parse(argc, argv, &help, options, array_size(options), &command), code;
+	int r = cli_parse(argc, argv, &help, options, array_size(options), &command);
+	int code = 1;
 
 	if (r >= 0)
 		return r;
@@ -261,13 +283,9 @@ int cmd_run(int argc, char **argv)
 		err_set(&e, -ERR_USAGE, "%s (see vmwatts %s --help)", why, argv[0]);
 		return cli_fail(argv[0], &e);
 	}
-	if (q.out && !(out = fopen(q.out, "we")))
-		err_errno(&e, "%s", q.out);
-	if (e.code || open_rows(&q, &e) < 0)
-		return cli_fail(argv[0], &e);
-	code = run(&q, out ? out : q.json || q.csv ? stdout : stderr, &e);
-	if (!e.code)
-		close_rows(&q, &e);
+	if (open_files(&q, &e) == 0)
+		code = run(&q, &e);
+	close_files(&q, &e);
 	if (!e.code)
 		return code;
 	cli_fail(argv[0], &e);
