@@ -91,6 +91,8 @@ void counters_add(struct counters *c, const struct estimate *e, const struct cou
 	double uj[ZONE_RAPL_COUNT] = {0};
 	bool owner_only = false;
 
+	if (!c->writer.file)
+		return;
 	begin_tick(c, isnan(t->usage_ratio) ? 1 : t->usage_ratio, t->seconds);
 	each_zone(z)
 	{

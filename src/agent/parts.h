@@ -27,6 +27,7 @@ struct agent {
 	struct sample samples[2]; /* the one before, and the one being read */
 	unsigned current;	  /* index of the one being read */
 	bool has_previous;
+	double least_busy_s; /* CPU seconds known to have been used since the last row; 0: none */
 	struct meter *meter;
 	struct pinning_window pinning; /* of the last PINNING_WINDOW_S */
 	double pinning_quiet_s; /* time since the score was above the threshold; it was said */
@@ -97,8 +98,11 @@ void agent_count_reload(struct agent *a, int r);
 /* What became of bundles, into the snapshot. */
 void agent_fill_bundle(struct agent *a);
 
-/* One sample, and with the one before it one row for the meter. Allocates nothing. */
-void agent_tick(struct agent *a);
+/*
+ * One sample, and with the one before it one row for the meter; false where it is
+ * too early for a row. Allocates nothing.
+ */
+bool agent_tick(struct agent *a);
 
 /*
  * Every 5 minutes, and at once after a suspend or another set of CPUs (machine_due_ns 0):

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One tick: two samples, their row, the meter: see parts.h. */
+#include <math.h>
 #include <string.h>
 
 #include "agent/parts.h"
@@ -45,21 +46,36 @@ static void begin_anew(struct agent *a, unsigned events, double vcpus)
 	pinning_window_reset(&a->pinning);
 }
 
-void agent_tick(struct agent *a)
+/* Ticks are coarse; what is known of the CPU time that was used is not. */
+static void raise_busy(struct row *row, double least_s)
+{
+	double *vcpus = &row->v[FEATURE_VCPUS];
+	double least = fmin(least_s / row->dt_s, *vcpus);
+
+	if (!(least > row->v[FEATURE_CPU_BUSY_VCPUS]))
+		return;
+	row->v[FEATURE_CPU_BUSY_VCPUS] = least;
+	row->v[FEATURE_CPU_UTILIZATION] = least / *vcpus;
+}
+
+bool agent_tick(struct agent *a)
 {
 	struct sample *now = &a->samples[a->current], *before = &a->samples[a->current ^ 1];
 	int64_t begin_ns = a->kernel->thread_cpu_ns();
 	unsigned events = INTERVAL_OK;
 	struct row row;
+	bool closed;
 
 	row_clear(&row);
 	collector_sample(a->collector, now);
 	if (!sample_has(now, SOURCE_STAT))
-		return; /* the sample before stays, and the next interval covers this one */
-	if (a->has_previous) {
+		return false; /* the sample before stays, and the next interval covers this one */
+	closed = a->has_previous;
+	if (closed) {
 		events = interval_row(before, now, &row);
 		if (events & INTERVAL_SHORT)
-			return;
+			return false;
+		raise_busy(&row, a->least_busy_s);
 		if (events & (INTERVAL_SUSPEND | INTERVAL_HOTPLUG))
 			begin_anew(a, events, row.v[FEATURE_VCPUS]);
 		agent_check_machine(a, now->mono_ns, row.v[FEATURE_VCPUS]);
@@ -74,4 +90,5 @@ void agent_tick(struct agent *a)
 	history_push(&a->history, meter_snapshot(a->meter), now->mono_ns);
 	if (a->http)
 		http_show(a->http, meter_snapshot(a->meter));
+	return closed;
 }
