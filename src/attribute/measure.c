@@ -145,7 +145,10 @@ static void sample_until_end(struct run *m)
 static int start_by(struct run *m, enum cputime_method method, enum launch_step *failed,
 		    struct err *e)
 {
-	struct launch l = {.argv = m->o->argv, .signals = &m->before};
+	struct launch l = {.argv = m->o->argv,
+			   .signals = &m->before,
+			   .enter = m->o->enter,
+			   .user = m->o->enter_user};
 	struct launched launched;
 	int r = cputime_open(&m->cpu, method, e);
 

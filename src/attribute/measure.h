@@ -30,6 +30,8 @@ struct measure_options {
 	bool only;		    /* .. this says that no other will do */
 	int64_t interval_ns;
 	struct measure_source source;
+	int (*enter)(void *user); /* in the command's process: see launch.h; may be NULL */
+	void *enter_user;
 	/* Called after every row, with the energy until then; may be NULL. */
 	void (*on_row)(void *user, const struct energy_row *row, const struct energy *so_far);
 	void *user; /* of on_row */
