@@ -39,6 +39,9 @@ gone() { ! kill -0 "$server" && ! mountpoint -q "$made/tree"; }
 wait_for 5 gone
 ok $? "killed, its server ends and unmounts"
 kill "$command" 2>/dev/null
+# What the killed run could not remove itself.
+emptied() { find /sys/fs/cgroup -maxdepth 8 -name "vmwatts-run-$run-*" -exec rmdir {} + 2>/dev/null; }
+wait_for 5 emptied
 rm -rf "$made"
 
 # ---- where it is forbidden
