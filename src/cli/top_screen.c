@@ -192,7 +192,7 @@ static void draw_list(const struct screen *s, int y, int rows, const struct top_
 		put_text(y + i, 9, COLS - 9, "%9.3f %6.1f %11.1f  ",
 			 c[i].share * top_active_w(s->top), 100 * c[i].share, c[i].joules);
 		if (name.s)
-			(c[i].pid ? put : put_tail)(y + i, 40, COLS - 40, name.s);
+			(c[i].pid ? put : put_tail)(y + i, 39, COLS - 39, name.s);
 	}
 }
 

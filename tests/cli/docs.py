@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""docs.py commands TOP VMWATTS | docs.py links TOP: what documents mention and is not there, a line each."""
+import functools
+import pathlib
+import re
+import subprocess
+import sys
+
+top = pathlib.Path(sys.argv[2])
+DOCUMENTS = sorted([*top.glob('*.md'), *top.glob('docs/**/*.md'), *top.glob('go/**/*.md'), *top.glob('bridge/**/*.md'), *top.glob('deploy/**/*.md')])
+PLACEHOLDER = re.compile(r'^[A-Z_.]+$')
+
+
+@functools.lru_cache(None)
+def help_of(words):
+    """The help of a command, or None where there is none."""
+    got = subprocess.run([sys.argv[3], *words, '--help'], capture_output=True, text=True)
+    return got.stdout if got.returncode == 0 else None
+
+
+def spans(text):
+    """Every line of code: fenced, indented, or between backticks."""
+    fenced = False
+    for line in text.splitlines():
+        if line.lstrip().startswith('```'):
+            fenced = not fenced
+        elif fenced or line.startswith('    '):
+            yield line
+        else:
+            yield from re.findall(r'`([^`]+)`', line)
+
+
+def unknown_in(line):
+    for part in re.split(r'\s(?:&&|\|\|?|;)\s|\$\(| -- ', line.split(' # ')[0]):
+        found = re.search(r'(?:^|[\s/])vmwatts ([a-z]+)((?:\s.*)?)$', part)
+        if not found or found.group(1) in ('is', 'has'):
+            continue
+        words, rest = [found.group(1)], found.group(2).split()
+        about = help_of(tuple(words))
+        if about is None:
+            yield f'vmwatts {words[0]}'
+            continue
+        if rest and re.fullmatch('[a-z]+', rest[0]) and help_of((words[0], rest[0])):
+            about += help_of((words[0], rest[0]))
+        for option in re.findall(r'(?<![\w-])--([a-z][a-z-]+)', found.group(2)):
+            if f'--{option}' not in about:
+                yield f"vmwatts {' '.join(words + rest[:1])} --{option}"
+
+
+def commands():
+    makefile = (top / 'Makefile').read_text()
+    for path in DOCUMENTS:
+        for line in spans(path.read_text()):
+            for what in unknown_in(line):
+                print(f'{path.relative_to(top)}: {what}')
+            made = re.match(r'\s*make ([a-z][a-z0-9-]*)', line)
+            if made and not re.search(rf'^{made.group(1)}:', makefile, re.M):
+                print(f'{path.relative_to(top)}: make {made.group(1)}')
+
+
+def anchors(path):
+    for heading in re.findall(r'^#+ (.*)$', path.read_text(), re.M):
+        yield re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-')
+
+
+def links():
+    for path in DOCUMENTS:
+        for target in re.findall(r'\]\(([^)\s]+)\)', path.read_text()):
+            if re.match(r'[a-z]+:', target):
+                continue
+            name, _, anchor = target.partition('#')
+            to = (path.parent / name).resolve() if name else path
+            if not to.exists() or (anchor and to.suffix == '.md' and anchor not in anchors(to)):
+                print(f'{path.relative_to(top)}: {target}')
+
+
+{'commands': commands, 'links': links}[sys.argv[1]]()
