@@ -56,7 +56,7 @@ static void put(int y, int x, int width, const char *s)
 __attribute__((format(printf, 4, 5))) static void put_text(int y, int x, int width, const char *fmt,
 							   ...)
 {
-	autotext struct text raw = {.s = NULL}, t = {.s = NULL};
+	autotext struct text t = {.s = NULL};
 	char line[512];
 	va_list ap;
 
