@@ -40,6 +40,12 @@ void text_json_number(struct text *t, double value);
 /* As text of an HTML element or of a quoted attribute. Controls become spaces. */
 void text_html(struct text *t, const char *s);
 
+/*
+ * As one line of a terminal: what would move the cursor or hide, and what is no
+ * UTF-8, as \xNN.
+ */
+void text_visible(struct text *t, const char *s);
+
 /* The value of a Prometheus label: backslash, quote and newline escaped. */
 void text_label_value(struct text *t, const char *s);
 

@@ -12,6 +12,7 @@ int cmd_record_token(int argc, char **argv);
 int cmd_pinning(int argc, char **argv);
 int cmd_pinning_recommend(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_workload(int argc, char **argv);
 int cmd_dataset(int argc, char **argv);
 int cmd_dataset_import(int argc, char **argv);

@@ -9,6 +9,7 @@ static const struct command commands[] = {
 	{"agent", "serve this machine's watts to Prometheus", cmd_agent, NULL},
 	{"estimate", "features in (CSV), watts out (CSV)", cmd_estimate, NULL},
 	{"run", "the energy of one command", cmd_run, NULL},
+	{"top", "watts and whose they are, live", NULL, "vmwatts-top"},
 	{"record", "a guest's counters, a host's power, into traces", cmd_record, NULL},
 	{"model", "keys, signatures and installed bundles", cmd_model, NULL},
 	{"pinning", "whether pinning would help, and how to do it", cmd_pinning, NULL},
