@@ -46,7 +46,7 @@ struct request {
 	FILE *out_file, *rows_file; /* NULL: not asked for */
 	bool with_rapl;
 	struct run_rapl rapl;
-	size_t run;		    /* the one at work, from 1; 0: a warm-up */
+	size_t run; /* the one at work, from 1; 0: a warm-up */
 };
 
 /* ---- the VM's watts ---- */
@@ -225,6 +225,7 @@ static int run(struct request *q, struct err *e)
 	if (q->with_rapl && run_rapl_open(&q->rapl, q->measure.interval_ns, e) == 0) {
 		q->measure.enter = run_rapl_enter;
 		q->measure.enter_user = &q->rapl;
+		q->measure.live_rows = true;
 	}
 	if (!e->code)
 		report.n = measure_all(q, runs, &code, e);

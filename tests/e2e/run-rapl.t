@@ -66,18 +66,22 @@ else
 fi
 
 # ---- a plain script
+# What it cannot see is the last row or two: 100 ms each by cgroup, else 250.
+"$vmwatts" run --json --out "$work/report" -- true
+seconds=14
+[ "$(jq -r .method "$work/report")" = cgroup ] || seconds=30
 cat >"$work/script" <<'SH'
 # Reads RAPL at its begin and end, and works in between: prints microjoules.
 zone=/sys/class/powercap/intel-rapl:0
 before=$(cat $zone/energy_uj)
-timeout 14 sh -c 'while :; do :; done'
+timeout "$1" sh -c 'while :; do :; done'
 now=$(cat $zone/energy_uj)
 [ "$now" -ge "$before" ] || now=$((now + $(cat $zone/max_energy_range_uj)))
 echo $((now - before))
 SH
-uj=$("$vmwatts" run --rapl --json --out "$work/report" -- sh "$work/script")
+uj=$("$vmwatts" run --rapl --json --out "$work/report" -- sh "$work/script" $seconds)
 is $? 0 "a script reads RAPL in run --rapl"
-ours=$(jq '.zones.package.joules // .runs[0].zones.package.joules' "$work/report")
+ours=$(jq .zones.package.joules "$work/report")
 echo "# the script: $uj uJ, ours: $ours J"
 ok "$(awk -v a="$uj" -v b="$ours" 'BEGIN {r = a / 1e6 / b; print !(r > 0.98 && r < 1.02)}')" "and reports our package energy within 2 %"
 
