@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""docs.py commands TOP VMWATTS | docs.py links TOP: what documents mention and is not there, a line each."""
+"""docs.py commands TOP VMWATTS | links TOP | proposal TOP: what documents mention and is not there, a line each."""
 import functools
 import pathlib
 import re
@@ -74,4 +74,39 @@ def links():
                 print(f'{path.relative_to(top)}: {target}')
 
 
-{'commands': commands, 'links': links}[sys.argv[1]]()
+# What the proposal names, as its readers will look for it.
+PROPOSED = """
+FR1 FR2 FR3 FR4 FR5 FR6 FR7 Performance Reliability Security Maintainability Testability
+enabled model_path collection_interval inference_method isolated_cpus recommendation_mode perf_counters_enabled sampling_interval
+metrics_whitelist url timeout retry_attempts confidence_threshold fallback_method
+KEPLER_VM_ENERGY_ENABLED KEPLER_VM_MODEL_PATH --vm-energy-enabled --vm-model-path
+kepler_node_cpu_watts kepler_vm_model_inference_duration_seconds kepler_vm_model_confidence_score kepler_vm_model_version
+kepler_vm_feature_collection_errors_total kepler_vm_feature_collection_duration_seconds kepler_vm_cpu_pinning_enabled
+kepler_vm_cpu_isolation_ratio kepler_vm_pinning_recommendation_score kepler_vm_training_data_points_total
+kepler_vm_model_accuracy_mae kepler_vm_last_training_timestamp
+PowerEstimator VMFeatures VMPowerMetrics VMEnergyConfig CPUPinningConfig FeatureCollectionConfig
+EstimatePower LoadModels GetSupportedZones GetModelVersion
+""".split()
+
+
+def proposal():
+    text = (top / 'docs/ep-003.md').read_text()
+    for word in PROPOSED:
+        if word not in text:
+            print(f'{word} has no row')
+    for line in text.splitlines():
+        cells = [c.strip() for c in line.strip('|').split('|')]
+        if not line.startswith('| ') or cells[0] == 'the proposal':
+            continue
+        if len(cells) != 3 or not all(cells):
+            print(f'no place or no proof: {line}')
+            continue
+        for cell in cells[1:]:
+            for path in re.findall(r'`([\w./-]+/[\w./-]+|[A-Z]+\.md)`', cell):
+                if not (top / path).exists():
+                    print(f'{cells[0]}: {path} is not there')
+        if not re.search('`', cells[2]):
+            print(f'no proof: {line}')
+
+
+{'commands': commands, 'links': links, 'proposal': proposal}[sys.argv[1]]()

@@ -27,6 +27,8 @@ like "$(cat "$work/tutorial/said")" "package +[0-9.]+ +[0-9.]+ - [0-9.]+" "and i
 is "$(cat "$work/unknown")" "" "every command and option in documents exists"
 "$top/tests/cli/docs.py" links "$top" >"$work/broken"
 is "$(cat "$work/broken")" "" "every internal link resolves"
+"$top/tests/cli/docs.py" proposal "$top" >"$work/unproven"
+is "$(cat "$work/unproven")" "" "docs/ep-003.md has a row for all that the proposal names, each with a place and a proof"
 if command -v codespell >/dev/null; then
 	is "$(cd "$top" && git ls-files '*.md' '*.1' '*.3' '*.yaml' '*.c' '*.h' '*.py' '*.t' 2>/dev/null | xargs -r codespell --ignore-words-list upto,mape,improt,memroy,blok 2>&1 | head -5)" "" "codespell has nothing to say"
 else
