@@ -26,8 +26,9 @@ DATA ?= $(firstword $(wildcard ../shared/data) data)
 accuracy: all ## how accurate training is on DATA, into docs/accuracy.md (many minutes)
 	@tools/accuracy.py $(DATA) --write docs/accuracy.md
 
-e2e: all ## the whole way with real QEMU guests and a simulated meter; figures judged (10 minutes)
+e2e: all ## the whole way with real QEMU guests and a simulated meter, and pinning there; figures judged (15 minutes)
 	@tests/e2e/lab.t full
+	@tests/e2e/pinning.t full
 
 bench: all ## what a tick costs
 	@$(BUILD)/bench/bench_tick
@@ -56,6 +57,9 @@ mutations: all ## 100000 mutated bundles signed again, and as many signatures (m
 cover: ## line coverage of src/ by the units, as a table
 	@tools/test cover
 
+abi: all ## tests/abi/libvmwatts.abi from the library: what abidiff compares with
+	@tools/abi $(BUILD)/lib/libvmwatts.so >tests/abi/libvmwatts.abi.new && mv tests/abi/libvmwatts.abi.new tests/abi/libvmwatts.abi
+
 man: all ## docs/man from the help texts
 	@tools/man
 
@@ -68,4 +72,4 @@ clean:
 help:
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-.PHONY: accuracy all e2e man run demo test bench lint san valgrind fuzz fleet reloads mutations cover fmt clean help
+.PHONY: abi accuracy all e2e man run demo test bench lint san valgrind fuzz fleet reloads mutations cover fmt clean help

@@ -3,31 +3,42 @@
 #include "vmwatts/vmwatts.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
-#include "bundle/bundle.h"
+#include "bundle/store.h"
 #include "collect/collector.h"
 #include "features/interval.h"
-#include "features/stream.h"
-#include "model/estimate.h"
-#include "model/prior.h"
 #include "model/estimator.h"
+#include "model/fit.h"
 
 _Static_assert(FEATURE_COUNT <= VMWATTS_FEATURES_MAX, "a row must hold every feature");
 _Static_assert((int)VMWATTS_ZONE_COUNT == (int)ZONE_RAPL_COUNT, "zones are those of RAPL");
 
-#define ABI 1
+_Static_assert((int)VMWATTS_ERR_STALE == (int)ERR_STALE, "codes are those of base/err.h");
+
+#define ABI 2
+
+/* Sizes that the structures with `sz` had when they came: callers never have less. */
+#define CARD_SIZE_FIRST	 (offsetof(struct vmwatts_card, vcpus_max) + sizeof(uint32_t))
+#define MODEL_SIZE_FIRST (offsetof(struct vmwatts_card_model, max_w) + sizeof(double))
+#define METER_SIZE_FIRST (offsetof(struct vmwatts_meter_options, clock_probe) + sizeof(int32_t))
 
 struct vmwatts {
 	struct model_set *set; /* NULL: the prior answers */
 	struct prior prior;
+	struct fit fit; /* of this machine to the set */
 	char name[160];
 };
 
 struct vmwatts_session {
+	const struct vmwatts *v;
 	struct estimator *estimator;
 };
 
@@ -52,6 +63,27 @@ const char *vmwatts_version(void)
 int vmwatts_abi(void)
 {
 	return ABI;
+}
+
+const char *vmwatts_strerror(int code)
+{
+	static const char *const said[] = {
+		"bytes are not what their format says",
+		"signature missing, wrong, or by an unknown key",
+		"a value is not allowed",
+		"the numbers cannot be used for this",
+		"arguments exclude each other",
+		"older than what is installed, or expired",
+	};
+
+	const char *text;
+
+	if (code < 0 && code > INT_MIN)
+		code = -code;
+	if (code >= VMWATTS_ERR_FORMAT && code <= VMWATTS_ERR_STALE)
+		return said[code - VMWATTS_ERR_FORMAT];
+	text = code ? strerrordesc_np(code) : "done";
+	return text ? text : "unknown error";
 }
 
 size_t vmwatts_feature_count(void)
@@ -80,25 +112,31 @@ void vmwatts_features_clear(double x[VMWATTS_FEATURES_MAX])
 		x[i] = NAN;
 }
 
+static void fill_row(struct row *r, const double *x)
+{
+	row_clear(r);
+	memcpy(r->v, x, sizeof(r->v)); /* FEATURE_COUNT <= VMWATTS_FEATURES_MAX */
+	row_complete(r);
+}
+
+const char *vmwatts_features_tier(const double x[VMWATTS_FEATURES_MAX])
+{
+	struct row r;
+
+	fill_row(&r, x);
+	return tier_name(row_tier(&r));
+}
+
 const char *vmwatts_zone_name(int zone)
 {
 	return zone >= 0 && zone < VMWATTS_ZONE_COUNT ? zone_name((enum zone)zone) : NULL;
 }
 
-/* The prior of the machine we run on; the generic one where it does not say. */
-static int read_prior(struct prior *ret, struct err *e)
+static bool is_directory(const char *path)
 {
-	struct identity *id = calloc(1, sizeof(*id));
-	struct root root;
-	int r = id ? root_init(&root, NULL, e) : err_nomem(e);
+	struct stat st;
 
-	if (r == 0) {
-		if (identity_read(id, &root, NULL) < 0)
-			memset(id, 0, sizeof(*id));
-		prior_init(ret, id);
-	}
-	free(id);
-	return r;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int load_bundle(struct vmwatts *v, const char *bundle, const char *key, struct err *e)
@@ -110,11 +148,33 @@ static int load_bundle(struct vmwatts *v, const char *bundle, const char *key, s
 		return 0;
 	if (!key)
 		return err_set(e, -EINVAL, "a bundle needs the public key that signed it");
-	r = trust_load_file(key, &trust, e);
+	r = is_directory(key) ? trust_load_directory(key, &trust, e)
+			      : trust_load_file(key, &trust, e);
 	if (r < 0)
 		return r;
-	r = bundle_load(bundle, trust, &v->set, NULL, e);
+	r = is_directory(bundle) ? store_load_current(bundle, trust, &v->set, NULL, e)
+				 : bundle_load(bundle, trust, &v->set, NULL, e);
 	trust_free(trust);
+	return r;
+}
+
+/* The bundle, and what of it depends on the machine we run on: prior and fit. */
+static int load(struct vmwatts *v, const char *bundle, const char *key, struct err *e)
+{
+	struct identity *id = calloc(1, sizeof(*id));
+	struct root root;
+	int r = id ? root_init(&root, NULL, e) : err_nomem(e);
+
+	if (r == 0 && identity_read(id, &root, NULL) < 0)
+		memset(id, 0, sizeof(*id)); /* the generic prior */
+	if (r == 0) {
+		prior_init(&v->prior, id);
+		r = load_bundle(v, bundle, key, e);
+	}
+	v->fit.widen = 1;
+	if (r == 0 && v->set)
+		fit_machine(&v->set->trained_on, id, id->n_cpus, &v->fit);
+	free(id);
 	return r;
 }
 
@@ -125,7 +185,7 @@ int vmwatts_open(const char *bundle, const char *key, struct vmwatts **ret, char
 
 	if (!v)
 		err_nomem(&e);
-	else if (read_prior(&v->prior, &e) == 0 && load_bundle(v, bundle, key, &e) == 0) {
+	else if (load(v, bundle, key, &e) == 0) {
 		if (v->set)
 			snprintf(v->name, sizeof(v->name), "%s %s", v->set->name, v->set->version);
 		else
@@ -155,11 +215,75 @@ double vmwatts_interval(const struct vmwatts *v)
 	return v->set ? v->set->interval_s : 0;
 }
 
-static void fill_row(struct row *r, const double *x)
+const char *vmwatts_misfit(const struct vmwatts *v)
 {
-	row_clear(r);
-	memcpy(r->v, x, sizeof(r->v)); /* FEATURE_COUNT <= VMWATTS_FEATURES_MAX */
-	row_complete(r);
+	return v->fit.why;
+}
+
+/* As much of from[size] as the caller has room for behind its `sz`; what it has beyond is 0. */
+static int give(void *to, const void *from, size_t size, size_t first)
+{
+	size_t sz, n;
+
+	memcpy(&sz, to, sizeof(sz));
+	if (sz < first)
+		return -EINVAL;
+	n = sz < size ? sz : size;
+	memcpy((char *)to + sizeof(sz), (const char *)from + sizeof(sz), n - sizeof(sz));
+	memset((char *)to + n, 0, sz - n);
+	return 0;
+}
+
+int vmwatts_card_get(const struct vmwatts *v, struct vmwatts_card *ret)
+{
+	const struct model_set *s = v->set;
+	struct vmwatts_card c = {.sz = sizeof(c)};
+
+	if (!s)
+		return -ENODATA;
+	snprintf(c.name, sizeof(c.name), "%s", s->name);
+	snprintf(c.version, sizeof(c.version), "%s", s->version);
+	snprintf(c.scope, sizeof(c.scope), "%s", scope_name(s->scope));
+	snprintf(c.cpu_model, sizeof(c.cpu_model), "%s", s->trained_on.cpu_model);
+	c.sequence = s->sequence;
+	c.created_s = s->created_s;
+	c.expires_s = s->expires_s;
+	c.interval_s = s->interval_s;
+	c.window_s = s->window_s;
+	c.vcpus_min = s->trained_on.vcpus_min;
+	c.vcpus_max = s->trained_on.vcpus_max;
+	return give(ret, &c, sizeof(c), CARD_SIZE_FIRST);
+}
+
+int vmwatts_card_model_get(const struct vmwatts *v, int zone, size_t i,
+			   struct vmwatts_card_model *ret)
+{
+	struct vmwatts_card_model c = {.sz = sizeof(c)};
+	const struct zone_models *z;
+	const struct model *m;
+
+	if (zone < 0 || zone >= VMWATTS_ZONE_COUNT)
+		return -EINVAL;
+	z = v->set ? &v->set->zones[zone] : NULL;
+	if (!z || i >= z->n)
+		return -ENODATA;
+	m = &z->models[i];
+	snprintf(c.family, sizeof(c.family), "%s", model_family(m));
+	snprintf(c.tier, sizeof(c.tier), "%s", tier_name(m->tier));
+	snprintf(c.definition, sizeof(c.definition), "%s", z->definition);
+	c.history = m->history;
+	c.groups = m->groups;
+	c.rows = m->rows;
+	c.wmape = m->wmape;
+	c.mae_w = m->mae_w;
+	c.coverage_90 = m->coverage_90;
+	c.max_w = m->max_w;
+	return give(ret, &c, sizeof(c), MODEL_SIZE_FIRST);
+}
+
+const char *vmwatts_card_json(const struct vmwatts *v)
+{
+	return v->set ? v->set->card : NULL;
 }
 
 static void fill_zones(const struct estimate *e, struct vmwatts_zone *zones)
@@ -203,6 +327,7 @@ int vmwatts_session_new(const struct vmwatts *v, struct vmwatts_session **ret, c
 	if (!s)
 		err_nomem(&e);
 	else if (estimator_new(&o, &s->estimator, &e) == 0) {
+		s->v = v;
 		*ret = s;
 		return 0;
 	}
@@ -216,6 +341,15 @@ void vmwatts_session_free(struct vmwatts_session *s)
 		return;
 	estimator_free(s->estimator);
 	free(s);
+}
+
+void vmwatts_session_fit(struct vmwatts_session *s)
+{
+	const struct model_set *set = s->v->set;
+	bool expired = set && set->expires_s && set->expires_s <= time(NULL);
+
+	estimator_set_fit(s->estimator, s->v->fit.widen * (expired ? EXPIRED_WIDEN : 1),
+			  s->v->fit.mismatch);
 }
 
 int vmwatts_session_push(struct vmwatts_session *s, double time_s, double duration_s,
@@ -237,16 +371,41 @@ int vmwatts_session_push(struct vmwatts_session *s, double time_s, double durati
 
 int vmwatts_meter_new(struct vmwatts_meter **ret, char *why)
 {
-	struct collector_options o = {.kernel = &kernel_linux, .perf = true};
-	struct vmwatts_meter *m = calloc(1, sizeof(*m));
+	return vmwatts_meter_open(NULL, ret, why);
+}
+
+static int start_meter(struct vmwatts_meter *m, const struct vmwatts_meter_options *given,
+		       struct err *e)
+{
+	struct collector_options o = {.kernel = &kernel_linux};
+	int r = root_init(&o.root, given->root, e);
+
+	o.perf = !given->no_perf;
+	o.clock_probe = given->clock_probe && root_is_self(&o.root);
+	if (r == 0)
+		r = collector_new(&o, &m->collector, e);
+	for (int i = 0; i < 2 && r == 0; i++)
+		r = sample_init(&m->samples[i], collector_cpus(m->collector), e);
+	if (r == 0)
+		collector_sample(m->collector, &m->samples[0]);
+	return r;
+}
+
+int vmwatts_meter_open(const struct vmwatts_meter_options *given, struct vmwatts_meter **ret,
+		       char *why)
+{
+	struct vmwatts_meter_options o = {.sz = sizeof(o)};
+	struct vmwatts_meter *m = NULL;
 	struct err e = ERR_INIT;
 
-	if (!m)
+	if (given && given->sz < METER_SIZE_FIRST)
+		err_set(&e, -EINVAL, "vmwatts_meter_options.sz is %zu: set it to sizeof",
+			given->sz);
+	else if ((m = calloc(1, sizeof(*m))) == NULL)
 		err_nomem(&e);
-	else if (root_init(&o.root, NULL, &e) == 0 && collector_new(&o, &m->collector, &e) == 0 &&
-		 sample_init(&m->samples[0], collector_cpus(m->collector), &e) == 0 &&
-		 sample_init(&m->samples[1], collector_cpus(m->collector), &e) == 0) {
-		collector_sample(m->collector, &m->samples[0]);
+	if (given && m)
+		memcpy(&o, given, given->sz < sizeof(o) ? given->sz : sizeof(o));
+	if (m && start_meter(m, &o, &e) == 0) {
 		*ret = m;
 		return 0;
 	}

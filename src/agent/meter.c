@@ -14,9 +14,9 @@
 #include "base/log.h"
 #include "health/drift.h"
 #include "model/estimator.h"
+#include "model/fit.h"
 
-#define OOD_MEMORY_S  60 /* the out-of-distribution ratio looks back about this far */
-#define EXPIRED_WIDEN 1.5
+#define OOD_MEMORY_S 60 /* the out-of-distribution ratio looks back about this far */
 
 struct meter {
 	struct config config; /* a copy: a reload makes a new meter */

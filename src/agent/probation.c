@@ -8,6 +8,7 @@
 #include "agent/policy.h"
 #include "base/cleanup.h"
 #include "model/estimator.h"
+#include "model/fit.h"
 
 #define ZONES_SLACK_W	0.1
 #define ZONES_SLACK	0.05 /* of the package */

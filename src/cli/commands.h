@@ -14,6 +14,7 @@ int cmd_pinning_recommend(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_workload(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_dataset(int argc, char **argv);
 int cmd_dataset_import(int argc, char **argv);
 int cmd_train(int argc, char **argv);

@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{"top", "watts and whose they are, live", NULL, "vmwatts-top"},
 	{"record", "a guest's counters, a host's power, into traces", cmd_record, NULL},
 	{"model", "keys, signatures and installed bundles", cmd_model, NULL},
+	{"doctor", "what this VM shows, what is missing, what is wrong", cmd_doctor, NULL},
 	{"pinning", "whether pinning would help, and how to do it", cmd_pinning, NULL},
 	{"workload", "known work for a recorder to watch", cmd_workload, NULL},
 	{"dataset", "recordings into one file, and out again", NULL, "vmwatts-train"},

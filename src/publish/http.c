@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/listen.h"
 #include "publish/pages.h"
 
 #define CONNECTIONS_MAX	  64
@@ -183,71 +184,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 
 /* ---- start and stop ---- */
 
-/* Split "host:port", "[v6]:port" or ":port". */
-static int split_address(const char *listen, char *host, size_t host_size, const char **ret_port)
-{
-	const char *colon = strrchr(listen, ':');
-	size_t n;
-
-	if (!colon)
-		return -EINVAL;
-	n = (size_t)(colon - listen);
-	if (n >= 2 && listen[0] == '[' && listen[n - 1] == ']') {
-		listen++;
-		n -= 2;
-	}
-	if (n >= host_size)
-		return -EINVAL;
-	memcpy(host, listen, n);
-	host[n] = 0;
-	*ret_port = colon + 1;
-	return 0;
-}
-
-static int try_listen(const struct addrinfo *a)
-{
-	int one = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, CONNECTIONS_MAX) < 0) {
-		int r = -errno;
-
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-static int open_listener(const char *address, struct err *e)
-{
-	struct addrinfo hints = {.ai_family = AF_UNSPEC,
-				 .ai_socktype = SOCK_STREAM,
-				 .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-	struct addrinfo *found = NULL;
-	const char *port;
-	char host[256];
-	int fd = -EADDRNOTAVAIL, r;
-
-	if (split_address(address, host, sizeof(host), &port) < 0)
-		return err_set(e, -ERR_CONFIG, "listen %s: ADDRESS:PORT is needed", address);
-	r = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
-	if (r != 0)
-		return err_set(e, -ERR_CONFIG, "listen %s: %s", address, gai_strerror(r));
-	for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
-		fd = try_listen(a);
-	freeaddrinfo(found);
-	if (fd == -EADDRINUSE)
-		return err_set(e, fd, "%s is in use: stop what listens there, or choose --listen",
-			       address);
-	if (fd < 0) {
-		errno = -fd;
-		return err_errno(e, "listen %s", address);
-	}
-	return fd;
-}
-
 static void name_address(struct http *h)
 {
 	struct sockaddr_storage where;
@@ -281,7 +217,7 @@ int http_new(const char *listen, const struct snapshot *s, struct http **ret, st
 	pages_show(&h->pages, s);
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
 		h->waiting[i].fd = -1;
-	h->listen_fd = open_listener(listen, e);
+	h->listen_fd = listen_open(listen, CONNECTIONS_MAX, e);
 	if (h->listen_fd < 0) {
 		int r = h->listen_fd;
 

@@ -2,6 +2,9 @@
 /* The installed library, linked as a program outside would: only include/vmwatts/vmwatts.h. */
 #include "test.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <vmwatts/vmwatts.h>
@@ -9,7 +12,7 @@
 static void names_are_those_of_the_format(void **state)
 {
 	(void)state;
-	assert_int_equal(vmwatts_abi(), 1);
+	assert_int_equal(vmwatts_abi(), 2);
 	assert_true(vmwatts_feature_count() > 40 &&
 		    vmwatts_feature_count() <= VMWATTS_FEATURES_MAX);
 	for (size_t i = 0; i < vmwatts_feature_count(); i++) {
@@ -109,6 +112,69 @@ static void the_meter_reads_this_machine(void **state)
 	vmwatts_meter_free(m);
 }
 
+static void codes_have_words(void **state)
+{
+	(void)state;
+	assert_string_equal(vmwatts_strerror(0), "done");
+	assert_string_equal(vmwatts_strerror(-VMWATTS_ERR_STALE),
+			    vmwatts_strerror(VMWATTS_ERR_STALE));
+	for (int code = VMWATTS_ERR_FORMAT; code <= VMWATTS_ERR_STALE; code++)
+		assert_string_not_equal(vmwatts_strerror(code), vmwatts_strerror(code + 1));
+	assert_string_equal(vmwatts_strerror(-ENOENT), strerror(ENOENT));
+	assert_string_equal(vmwatts_strerror(-999999), "unknown error");
+	assert_string_equal(vmwatts_strerror(INT_MIN), "unknown error");
+}
+
+static void the_prior_has_no_card(void **state)
+{
+	struct vmwatts_card_model m = {.sz = sizeof(m)};
+	struct vmwatts_card c = {.sz = sizeof(c)};
+	struct vmwatts *v;
+
+	(void)state;
+	assert_int_equal(vmwatts_open(NULL, NULL, &v, NULL), 0);
+	assert_int_equal(vmwatts_card_get(v, &c), -ENODATA);
+	assert_int_equal(vmwatts_card_model_get(v, VMWATTS_ZONE_PACKAGE, 0, &m), -ENODATA);
+	assert_int_equal(vmwatts_card_model_get(v, -1, 0, &m), -EINVAL);
+	assert_int_equal(vmwatts_card_model_get(v, VMWATTS_ZONE_COUNT, 0, &m), -EINVAL);
+	assert_null(vmwatts_card_json(v));
+	assert_string_equal(vmwatts_misfit(v), "");
+	vmwatts_close(v);
+}
+
+static void tiers_are_those_of_the_features(void **state)
+{
+	double x[VMWATTS_FEATURES_MAX];
+
+	(void)state;
+	vmwatts_features_clear(x);
+	assert_string_equal(vmwatts_features_tier(x), "os");
+	x[vmwatts_feature_find("core_clock_mhz")] = 3000;
+	assert_string_equal(vmwatts_features_tier(x), "clock");
+}
+
+/* A caller of a later header knows more than this library, one of an earlier header less. */
+static void option_structures_are_as_long_as_their_caller_says(void **state)
+{
+	struct {
+		struct vmwatts_meter_options o;
+		uint64_t later;
+	} longer = {.o = {.sz = sizeof(longer), .no_perf = 1}, .later = 7};
+	struct vmwatts_meter_options unset = {.no_perf = 1};
+	char why[VMWATTS_ERROR_SIZE] = "";
+	struct vmwatts_meter *m = NULL;
+
+	(void)state;
+	assert_int_equal(vmwatts_meter_open(&unset, &m, why), -EINVAL);
+	assert_non_null(strstr(why, "sz"));
+	assert_null(m);
+	assert_int_equal(vmwatts_meter_open(&longer.o, &m, why), 0);
+	vmwatts_meter_free(m);
+	unset = (struct vmwatts_meter_options){.sz = sizeof(unset), .root = "/nowhere"};
+	assert_int_equal(vmwatts_meter_open(&unset, &m, why), -ENOENT);
+	assert_non_null(strstr(why, "/nowhere"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +183,10 @@ int main(void)
 		cmocka_unit_test(failures_are_told),
 		cmocka_unit_test(sessions_take_rows_in_time_order),
 		cmocka_unit_test(the_meter_reads_this_machine),
+		cmocka_unit_test(codes_have_words),
+		cmocka_unit_test(the_prior_has_no_card),
+		cmocka_unit_test(tiers_are_those_of_the_features),
+		cmocka_unit_test(option_structures_are_as_long_as_their_caller_says),
 	};
 
 	return run_unit(tests);

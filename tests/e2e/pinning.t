@@ -3,7 +3,8 @@
 # another CPU, the neighbour no longer does. The guest starts short processes for 40 ms of its CPU's time and rests for 60 ms;
 # the neighbour, two loops of three times its weight (nice -5), is busy for 3 s and away for 3 s. What moves is the rule on
 # context switches, 0.4; the one on utilization does not (QEMU's emulated CPUs lose ticks while they wait, and there is no
-# steal), and the third needs an evaluation, so the score does not cross 0.5 by this alone.
+# steal). The third needs an evaluation: `pinning.t full` (make e2e) makes two with lab/pinning-loop, prints what the neighbour did to
+# the residuals and what pinning made of them, and with these the score crosses 0.5 and comes back.
 . "$(dirname "$0")/../tap.sh"
 seconds=${PINNING_SECONDS:-15}
 job=$work/job out=$work/out
@@ -16,6 +17,15 @@ fi
 first=$(taskset -pc $$ | sed 's/.*: //; s/[-,].*//')
 second=$((first + 1))
 mkdir "$job"
+full=${1:-short}
+shared="" apart=""
+if [ "$full" = full ]; then
+	"$top/lab/pinning-loop" "$work/loop" >"$work/residuals" 2>"$work/said"
+	is $? 0 "nine recordings beside a neighbour, a model, two evaluations" || tail -5 "$work/said"
+	sed 's/^/# residuals: /' "$work/residuals"
+	cp "$work"/loop/{shared,apart}.json "$job/"
+	shared="--report /job/shared.json" apart="--report /job/apart.json"
+fi
 cat >"$job/run" <<JOB
 work() { i=0; while [ \$i -lt \$1 ]; do /bin/true; i=\$((i + 1)); done; }
 now() { cut -d' ' -f1 /proc/uptime | tr -d .; } # hundredths
@@ -27,7 +37,8 @@ sleep 2
 for condition in alone shared apart alone-again; do
 	echo \$condition >\$LABEL_PORT
 	sleep 2
-	vmwatts pinning analyze --guest --duration ${seconds}s --json >/out/\$condition
+	case \$condition in shared) report="$shared" ;; apart) report="$apart" ;; *) report= ;; esac
+	vmwatts pinning analyze --guest --duration ${seconds}s \$report --json >/out/\$condition
 done
 exit 0
 JOB
@@ -69,6 +80,8 @@ if [ "$(jq -s 'map(.score <= 0.5) | all' "$out/alone" "$out/alone-again")" = tru
 		"a neighbour on the guest's CPU: context switches vary by $(rule shared), and the score rises by 0.4"
 	holds '.[2].rules.context_switch_variability.found < 0.2 and .[2].score <= .[0].score' \
 		"the neighbour pinned to another CPU: $(rule apart), and the score is back"
+	[ "$full" = full ] && holds '.[0].score <= 0.5 and .[1].score > 0.5 and .[2].score <= 0.5' \
+		"with the residuals of both the score crosses 0.5 ($(score alone), $(score shared), $(score apart))"
 else
 	skip "a neighbour on the guest's CPU moves the score, pinning brings it back" "others keep this machine busy"
 fi

@@ -10,6 +10,7 @@
 #include "agent/account.h"
 #include "agent/meter.h"
 #include "agent/policy.h"
+#include "model/fit.h"
 #include "agent/state.h"
 #include "sets.h"
 

@@ -1,0 +1,3 @@
+module vmwatts.dev/go
+
+go 1.19

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Addresses to listen on: see listen.h. */
+#include "base/listen.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int listen_split(const char *address, char *host, size_t host_size, const char **ret_port)
+{
+	const char *colon = strrchr(address, ':');
+	size_t n;
+
+	if (!colon)
+		return -EINVAL;
+	n = (size_t)(colon - address);
+	if (n >= 2 && address[0] == '[' && address[n - 1] == ']') {
+		address++;
+		n -= 2;
+	}
+	if (n >= host_size)
+		return -EINVAL;
+	memcpy(host, address, n);
+	host[n] = 0;
+	*ret_port = colon + 1;
+	return 0;
+}
+
+static int try_listen(const struct addrinfo *a, int backlog)
+{
+	int one = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, backlog) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int listen_open(const char *address, int backlog, struct err *e)
+{
+	struct addrinfo hints = {.ai_family = AF_UNSPEC,
+				 .ai_socktype = SOCK_STREAM,
+				 .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	struct addrinfo *found = NULL;
+	const char *port;
+	char host[256];
+	int fd = -EADDRNOTAVAIL, r;
+
+	if (listen_split(address, host, sizeof(host), &port) < 0)
+		return err_set(e, -ERR_CONFIG, "listen %s: ADDRESS:PORT is needed", address);
+	r = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
+	if (r != 0)
+		return err_set(e, -ERR_CONFIG, "listen %s: %s", address, gai_strerror(r));
+	for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
+		fd = try_listen(a, backlog);
+	freeaddrinfo(found);
+	if (fd == -EADDRINUSE)
+		return err_set(e, fd, "%s is in use: stop what listens there, or choose --listen",
+			       address);
+	if (fd < 0) {
+		errno = -fd;
+		return err_errno(e, "listen %s", address);
+	}
+	return fd;
+}

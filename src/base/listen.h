@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_LISTEN_H
+#define BASE_LISTEN_H
+
+/* TCP addresses to serve on. */
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/*
+ * Split "host:port", "[v6]:port" or ":port" (host "": every address) into
+ * host[host_size] and *ret_port, which points into `address`. -EINVAL.
+ */
+int listen_split(const char *address, char *host, size_t host_size, const char **ret_port);
+
+/*
+ * A listening socket, non-blocking and closed on exec, or the reason:
+ * -EADDRINUSE, ERR_CONFIG for what is no address, or -errno.
+ */
+int listen_open(const char *address, int backlog, struct err *e);
+
+#endif
