@@ -11,7 +11,7 @@ holds() { # JQ TEXT [FILE]: true of the report
 	ok $status "$2"
 	[ $status -eq 0 ] || jq -c 'del(.runs)' "${3:-$work/j}" | cut -c1-1000 | sed 's/^/# /'
 }
-our_cgroups() { find /sys/fs/cgroup -maxdepth 8 -name 'vmwatts-run-*' 2>/dev/null; }
+cgroups_of() { find /sys/fs/cgroup -maxdepth 8 -name "vmwatts-run-$1-*" 2>/dev/null; } # PID: others may run too
 
 # ---- bad input
 refused 2 "no command" "no command" run
@@ -115,11 +115,14 @@ for way in cgroup rusage; do
 	holds ".cpu_seconds > 0.97 * $used - 0.03 and .cpu_seconds < 1.1 * $used + 0.1" "$way: children and an orphan say $used s, and that is in it" "$work/$way"
 done
 if [ -s "$work/cgroup" ]; then
-	pid=$(run -- sh -c 'sleep 20 >/dev/null 2>&1 & echo $!' 2>/dev/null)
+	"$vmwatts" run -- sh -c 'sleep 20 >/dev/null 2>&1 & echo $!' 2>/dev/null >"$work/left" &
+	runner=$!
+	wait $runner
+	pid=$(cat "$work/left")
 	kill -0 "$pid"
 	ok $? "what the command left behind lives on"
 	kill "$pid"
-	is "$(our_cgroups)" "" "and no cgroup is left"
+	is "$(cgroups_of $runner)" "" "and no cgroup is left"
 else
 	skip "what the command left behind lives on" "no cgroup may be made"
 fi
