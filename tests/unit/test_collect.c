@@ -484,7 +484,7 @@ static void the_core_clock_is_that_of_other_instructions(void **state)
 	assert_int_equal(root_init(&root, NULL, NULL), 0);
 	assert_int_equal(identity_read(&identity, &root, NULL), 0);
 	if (getenv("EMULATED") || strstr(identity.model_name, "TCG"))
-		skip(); /* an emulator's cycles are nobody's */
+		skip();				  /* an emulator's cycles are nobody's */
 	for (int i = 0; i < 20 && !agrees; i++) { /* others may be on this CPU */
 		struct sample s = {.mono_ns = kernel_linux.monotonic_ns()};
 		void *probe;
