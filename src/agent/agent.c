@@ -106,6 +106,7 @@ void agent_release(struct agent *a)
 	collector_free(a->collector);
 	sample_release(&a->samples[0]);
 	sample_release(&a->samples[1]);
+	counters_close(&a->counters);
 	state_close(&a->state);
 }
 
@@ -233,6 +234,8 @@ int agent_reload(struct agent *a, struct err *e)
 			 "anew");
 	memcpy(c->state_directory, a->config.state_directory, sizeof(c->state_directory));
 	a->config = *c;
+	counters_set_intervals(&a->counters, a->kernel->monotonic_ns(), c->sampling_interval_ns,
+			       c->collection_interval_ns);
 	memcpy(a->token, token, sizeof(a->token));
 	take_parts(a, &parts);
 	agent_count_reload(a, 0);

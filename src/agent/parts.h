@@ -5,6 +5,7 @@
 /* What an agent consists of; only src/agent includes this. */
 
 #include "agent/agent.h"
+#include "agent/counters.h"
 #include "agent/meter.h"
 #include "agent/probation.h"
 #include "agent/remote.h"
@@ -22,10 +23,12 @@ struct agent {
 	int64_t machine_due_ns; /* CLOCK_MONOTONIC; look again */
 	uint64_t migrations;
 	struct state state;
+	struct counters counters;
 	struct collector *collector;
 	struct sample samples[2]; /* the one before, and the one being read */
 	unsigned current;	  /* index of the one being read */
 	bool has_previous;
+	double least_busy_s; /* CPU seconds known to have been used since the last row; 0: none */
 	struct meter *meter;
 	struct pinning_window pinning; /* of the last PINNING_WINDOW_S */
 	double pinning_quiet_s; /* time since the score was above the threshold; it was said */
@@ -97,8 +100,11 @@ void agent_count_reload(struct agent *a, int r);
 /* What became of bundles, into the snapshot. */
 void agent_fill_bundle(struct agent *a);
 
-/* One sample, and with the one before it one row for the meter. Allocates nothing. */
-void agent_tick(struct agent *a);
+/*
+ * One sample, and with the one before it one row for the meter; false where it is
+ * too early for a row. Allocates nothing.
+ */
+bool agent_tick(struct agent *a);
 
 /*
  * Every 5 minutes, and at once after a suspend or another set of CPUs (machine_due_ns 0):

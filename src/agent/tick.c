@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One tick: two samples, their row, the meter: see parts.h. */
+#include <math.h>
 #include <string.h>
 
 #include "agent/parts.h"
@@ -16,6 +17,19 @@ static void fill_costs(struct agent *a, int64_t begin_ns)
 	s->migrations = a->migrations;
 	agent_fill_bundle(a);
 	s->tick_s = (double)(a->kernel->thread_cpu_ns() - begin_ns) / 1e9;
+}
+
+static void count_page(struct agent *a, const struct row *row, int64_t t_ns)
+{
+	const struct counters_tick tick = {
+		.t_ns = t_ns,
+		.seconds = row->dt_s,
+		.usage_ratio = meter_snapshot(a->meter)->usage_ratio,
+		.meaning = (enum powercap_meaning)a->config.powercap.meaning,
+	};
+
+	if (a->config.enabled)
+		counters_add(&a->counters, meter_estimate(a->meter), &tick);
 }
 
 /* After these the past says nothing about what comes. */
@@ -46,27 +60,43 @@ static void ask_remote(struct agent *a, const struct row *row)
 	meter_set_remote(a->meter, answer, reason);
 }
 
-void agent_tick(struct agent *a)
+/* Ticks are coarse; what is known of the CPU time that was used is not. */
+static void raise_busy(struct row *row, double least_s)
+{
+	double *vcpus = &row->v[FEATURE_VCPUS];
+	double least = fmin(least_s / row->dt_s, *vcpus);
+
+	if (!(least > row->v[FEATURE_CPU_BUSY_VCPUS]))
+		return;
+	row->v[FEATURE_CPU_BUSY_VCPUS] = least;
+	row->v[FEATURE_CPU_UTILIZATION] = least / *vcpus;
+}
+
+bool agent_tick(struct agent *a)
 {
 	struct sample *now = &a->samples[a->current], *before = &a->samples[a->current ^ 1];
 	int64_t begin_ns = a->kernel->thread_cpu_ns();
 	unsigned events = INTERVAL_OK;
 	struct row row;
+	bool closed;
 
 	row_clear(&row);
 	collector_sample(a->collector, now);
 	if (!sample_has(now, SOURCE_STAT))
-		return; /* the sample before stays, and the next interval covers this one */
-	if (a->has_previous) {
+		return false; /* the sample before stays, and the next interval covers this one */
+	closed = a->has_previous;
+	if (closed) {
 		events = interval_row(before, now, &row);
 		if (events & INTERVAL_SHORT)
-			return;
+			return false;
+		raise_busy(&row, a->least_busy_s);
 		if (events & (INTERVAL_SUSPEND | INTERVAL_HOTPLUG))
 			begin_anew(a, events, row.v[FEATURE_VCPUS]);
 		agent_check_machine(a, now->mono_ns, row.v[FEATURE_VCPUS]);
 		agent_recommend_pinning(a, &row);
 		ask_remote(a, &row);
 		meter_row(a->meter, &row, row.dt_s);
+		count_page(a, &row, now->mono_ns);
 	}
 	a->has_previous = true;
 	a->current ^= 1;
@@ -75,4 +105,5 @@ void agent_tick(struct agent *a)
 	history_push(&a->history, meter_snapshot(a->meter), now->mono_ns);
 	if (a->http)
 		http_show(a->http, meter_snapshot(a->meter));
+	return closed;
 }

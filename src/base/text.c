@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,17 @@ void text_json_number(struct text *t, double value)
 		text_add(t, "null");
 }
 
+void text_json_field(struct text *t, const char *key, double value, int digits)
+{
+	char last = t->len ? t->s[t->len - 1] : '{';
+
+	text_printf(t, "%s\"%s\":", last == '{' || last == ',' ? "" : ",", key);
+	if (digits && isfinite(value))
+		text_number_digits(t, value, digits);
+	else
+		text_json_number(t, value);
+}
+
 void text_html(struct text *t, const char *s)
 {
 	for (; *s; s++) {
@@ -153,5 +165,48 @@ void text_label_value(struct text *t, const char *s)
 			text_printf(t, "\\%c", *s);
 		else
 			text_add_n(t, s, 1);
+	}
+}
+
+/* The length of the UTF-8 character at `s`, and its number; 0 where it is none. */
+static size_t utf8(const unsigned char *s, uint32_t *ret)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t n = s[0] < 0x80	     ? 1
+		   : s[0] >> 5 == 6  ? 2
+		   : s[0] >> 4 == 14 ? 3
+		   : s[0] >> 3 == 30 ? 4
+				     : 0;
+	uint32_t c = n > 1 ? s[0] & (0x7fu >> n) : s[0];
+
+	for (size_t i = 1; i < n; i++) {
+		if (s[i] >> 6 != 2)
+			return 0;
+		c = c << 6 | (s[i] & 0x3fu);
+	}
+	*ret = c;
+	return n && c >= least[n] && c <= 0x10ffff && !(c >= 0xd800 && c < 0xe000) ? n : 0;
+}
+
+/* Control characters of both sets, line separators, and what turns the writing direction. */
+static bool is_hidden(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+void text_visible(struct text *t, const char *s)
+{
+	for (const unsigned char *at = (const unsigned char *)s; *at;) {
+		uint32_t c = 0;
+		size_t n = utf8(at, &c);
+
+		if (n && !is_hidden(c)) {
+			text_add_n(t, (const char *)at, n);
+			at += n;
+			continue;
+		}
+		for (n = n ? n : 1; n; n--, at++)
+			text_printf(t, "\\x%02x", *at);
 	}
 }

@@ -37,8 +37,18 @@ void text_number_digits(struct text *t, double value, int digits);
 void text_json_string(struct text *t, const char *s);
 void text_json_number(struct text *t, double value);
 
+/* "key":value of a JSON object, null when not finite; behind a comma unless it is the first.
+ * `digits` 0: shortest round trip. */
+void text_json_field(struct text *t, const char *key, double value, int digits);
+
 /* As text of an HTML element or of a quoted attribute. Controls become spaces. */
 void text_html(struct text *t, const char *s);
+
+/*
+ * As one line of a terminal: what would move the cursor or hide, and what is no
+ * UTF-8, as \xNN.
+ */
+void text_visible(struct text *t, const char *s);
 
 /* The value of a Prometheus label: backslash, quote and newline escaped. */
 void text_label_value(struct text *t, const char *s);

@@ -12,14 +12,20 @@
 #include "base/helper.h"
 #include "base/parse.h"
 
+/* A name of one letter has one dash. */
+static const char *dashes(const struct option_spec *o)
+{
+	return o->name[1] ? "--" : "-";
+}
+
 static void print_help(const struct command_help *h, const struct option_spec *options, size_t n)
 {
 	printf("usage: vmwatts %s\n\n%s\n\noptions:\n", h->usage, h->about);
 	for (size_t i = 0; i < n; i++) {
 		char left[64];
 
-		snprintf(left, sizeof(left), "--%s%s%s", options[i].name, options[i].arg ? " " : "",
-			 options[i].arg ? options[i].arg : "");
+		snprintf(left, sizeof(left), "%s%s%s%s", dashes(&options[i]), options[i].name,
+			 options[i].arg ? " " : "", options[i].arg ? options[i].arg : "");
 		printf("  %-26s %s\n", left, options[i].help);
 	}
 	printf("  %-26s %s\n", "--help", "this text");
@@ -114,6 +120,25 @@ static void list_add(struct string_list *list, char **argv, int at, const struct
 	list->items[list->n++] = word;
 }
 
+/* The option of one letter that `word` is, as "-n"; NULL where it is none. */
+static const struct option_spec *find_letter(const char *word, const struct option_spec *options,
+					     size_t n)
+{
+	for (size_t i = 0; i < n && word[0] == '-' && word[1] && !word[2]; i++) {
+		if (options[i].name[0] == word[1] && !options[i].name[1])
+			return &options[i];
+	}
+	return NULL;
+}
+
+static int needs_value(const char *command, const struct option_spec *o)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s%s", dashes(o), o->name);
+	return usage_error(command, "%s needs %s", name, o->arg);
+}
+
 int cli_parse(int argc, char **argv, const struct command_help *h,
 	      const struct option_spec *options, size_t n, struct string_list *rest)
 {
@@ -135,14 +160,15 @@ int cli_parse(int argc, char **argv, const struct command_help *h,
 			print_help(h, options, n);
 			return 0;
 		}
-		if (strncmp(word, "--", 2) != 0) {
+		o = find_letter(word, options, n);
+		if (!o && strncmp(word, "--", 2) != 0) {
 			if (!rest)
 				return usage_error(argv[0], "unexpected word '%s'%s", word, "");
 			list_add(rest, argv, i, &lists);
 			continue;
 		}
-		len = strcspn(word + 2, "=");
-		value = word[2 + len] ? word + 3 + len : NULL;
+		len = o ? 0 : strcspn(word + 2, "=");
+		value = !o && word[2 + len] ? word + 3 + len : NULL;
 		for (size_t k = 0; k < n && !o; k++) {
 			if (strlen(options[k].name) == len &&
 			    !strncmp(options[k].name, word + 2, len))
@@ -160,7 +186,7 @@ int cli_parse(int argc, char **argv, const struct command_help *h,
 			continue;
 		}
 		if (!value && (i + 1 >= argc || !strncmp(argv[i + 1], "--", 2)))
-			return usage_error(argv[0], "--%s needs %s", o->name, o->arg);
+			return needs_value(argv[0], o);
 		if (o->kind == OPTION_LIST) {
 			if (value) {
 				argv[i] = value;
@@ -173,8 +199,10 @@ int cli_parse(int argc, char **argv, const struct command_help *h,
 		if (!value)
 			value = argv[++i];
 		if (!store(o, value))
-			return usage_error(argv[0], "--%s takes a number, not '%s'", o->name,
-					   value);
+			return usage_error(argv[0],
+					   o->name[1] ? "--%s takes a number, not '%s'"
+						      : "-%s takes a number, not '%s'",
+					   o->name, value);
 	}
 	return -1;
 }

@@ -33,7 +33,7 @@ struct string_list {
 };
 
 struct option_spec {
-	const char *name; /* without the dashes */
+	const char *name; /* without the dashes: two of them, one before a single letter */
 	const char *arg;  /* what the value is called in the help; NULL for flags */
 	enum option_kind kind;
 	void *value;

@@ -270,7 +270,7 @@ static int check_arguments(const struct string_list *rest, const struct argument
 	return 0;
 }
 
-static int cmd_run(int argc, char **argv)
+static int action_run(int argc, char **argv)
 {
 	static char name[] = "workload run";
 	struct arguments a = {
@@ -302,7 +302,7 @@ static int cmd_run(int argc, char **argv)
 static const struct command actions[] = {
 	{"list", "the ready-made plans, and kinds of load", cmd_list, NULL},
 	{"show", "a ready-made plan as YAML", cmd_show, NULL},
-	{"run", "run a plan", cmd_run, NULL},
+	{"run", "run a plan", action_run, NULL},
 };
 
 int cmd_workload(int argc, char **argv)

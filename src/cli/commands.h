@@ -11,6 +11,8 @@ int cmd_record_guest(int argc, char **argv);
 int cmd_record_token(int argc, char **argv);
 int cmd_pinning(int argc, char **argv);
 int cmd_pinning_recommend(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_workload(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_dataset(int argc, char **argv);
@@ -21,6 +23,7 @@ int cmd_retrain(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_serve_client(int argc, char **argv);
 int cmd_poll(int argc, char **argv);
+int cmd_powercap(int argc, char **argv);
 int cmd_record_host(int argc, char **argv);
 
 #endif

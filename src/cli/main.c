@@ -8,6 +8,8 @@
 static const struct command commands[] = {
 	{"agent", "serve this machine's watts to Prometheus", cmd_agent, NULL},
 	{"estimate", "features in (CSV), watts out (CSV)", cmd_estimate, NULL},
+	{"run", "the energy of one command", cmd_run, NULL},
+	{"top", "watts and whose they are, live", NULL, "vmwatts-top"},
 	{"record", "a guest's counters, a host's power, into traces", cmd_record, NULL},
 	{"model", "keys, signatures and installed bundles", cmd_model, NULL},
 	{"doctor", "what this VM shows, what is missing, what is wrong", cmd_doctor, NULL},
@@ -18,6 +20,7 @@ static const struct command commands[] = {
 	{"evaluate", "how good a bundle is on a dataset", NULL, "vmwatts-train"},
 	{"retrain", "new recordings into a better bundle, published", NULL, "vmwatts-train"},
 	{"serve", "a model server for many VMs, over gRPC", NULL, "vmwatts-serve"},
+	{"powercap", "the tree that RAPL's readers know", NULL, "vmwatts-powercap"},
 	{"poll", "published bundles into the agent's store", NULL, "vmwatts-net"},
 };
 
