@@ -484,9 +484,10 @@ static void reflect_file(const struct reflection_file *f,
 }
 
 static void reflect_services(const struct reflection *r,
-			     Grpc__Reflection__V1__ServerReflectionResponse *response,
+			     const Grpc__Reflection__V1__ServerReflectionResponse *to,
 			     struct arena *a, struct outcome *ret)
 {
+	Grpc__Reflection__V1__ServerReflectionResponse response = *to;
 	Grpc__Reflection__V1__ListServiceResponse list =
 		GRPC__REFLECTION__V1__LIST_SERVICE_RESPONSE__INIT;
 	Grpc__Reflection__V1__ServiceResponse services[REFLECTION_SERVICES_MAX],
@@ -500,10 +501,10 @@ static void reflect_services(const struct reflection *r,
 	}
 	list.n_service = r->n_services;
 	list.service = at;
-	response->message_response_case =
+	response.message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
-	response->list_services_response = &list;
-	pack(response, a, ret);
+	response.list_services_response = &list;
+	pack(&response, a, ret);
 }
 
 static void reflect(struct service *s, const struct caller *c, const uint8_t *data, size_t len,
