@@ -2,7 +2,8 @@
 """Peers of tests/e2e/serve.t.
 
 client ADDRESS CA TOKEN STORE OTHER CSV: a real Python grpcio client against our server; one "ok"/"not ok" line a check.
-scrapes PORT SECONDS: GET /metrics of an agent; prints ticks, the 95th percentile and the slowest in ms, and the reasons seen.
+scrapes PORT CONTROL SECONDS: GET /metrics of an agent, and of another that asks no server; prints ticks, the 95th percentile and the
+slowest in ms, the 95th percentile of the other, and the reasons seen.
 simulated PORT KIND SECONDS: a simulated model server of the proposal's protocol: bare (as in the proposal), slow, nan or
 garbage (a message that is none), on plaintext.
 """
@@ -115,10 +116,11 @@ def client(address, ca, token_file, store, other, csv_path):
     check([fields[n].number for n in ("zone_watts", "confidence", "model_version")] == [1, 2, 3], "with the proposal's numbers")
 
 
-def scrapes(port, seconds):
-    times, reasons, rows = [], [], []
+def scrapes(port, control_port, seconds):
+    times, control_times, reasons, rows = [], [], [], []
     end = time.monotonic() + float(seconds)
     connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
+    control = http.client.HTTPConnection("127.0.0.1", int(control_port), timeout=10)
     while time.monotonic() < end:
         begin = time.monotonic()
         connection.request("GET", "/metrics")
@@ -131,9 +133,15 @@ def scrapes(port, seconds):
                 reason = line.split('"')[1]
                 if reason not in reasons:
                     reasons.append(reason)
-        time.sleep(0.05)
+        begin = time.monotonic()
+        control.request("GET", "/metrics")
+        control.getresponse().read()
+        control_times.append((time.monotonic() - begin) * 1e3)
+        time.sleep(0.01)
     times.sort()
-    print(int(rows[-1] - rows[0]), f"{times[int(0.95 * len(times))]:.2f}", f"{times[-1]:.2f}", ",".join(reasons))
+    control_times.sort()
+    print(int(rows[-1] - rows[0]), f"{times[int(0.95 * len(times))]:.2f}", f"{times[-1]:.2f}",
+          f"{control_times[int(0.95 * len(control_times))]:.2f}", ",".join(reasons))
 
 
 def simulated(port, kind, seconds):
