@@ -54,6 +54,10 @@ reloads: all ## 1000 reloads under 2000 scrapes a second (a minute)
 mutations: all ## 100000 mutated bundles signed again, and as many signatures (minutes)
 	@MUTATIONS=$${MUTATIONS:-100000} $(BUILD)/tests/unit/test_mutations
 
+deb: ## Debian packages into build/deb, judged by lintian
+	@tools/deps
+	@tools/deb
+
 cover: ## line coverage of src/ by the units, as a table
 	@tools/test cover
 
@@ -72,4 +76,4 @@ clean:
 help:
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-.PHONY: abi accuracy all e2e man run demo test bench lint san valgrind fuzz fleet reloads mutations cover fmt clean help
+.PHONY: abi accuracy all e2e man run demo test bench deb lint san valgrind fuzz fleet reloads mutations cover fmt clean help
