@@ -105,6 +105,7 @@ void agent_release(struct agent *a)
 	collector_free(a->collector);
 	sample_release(&a->samples[0]);
 	sample_release(&a->samples[1]);
+	counters_close(&a->counters);
 	state_close(&a->state);
 }
 
@@ -213,6 +214,8 @@ int agent_reload(struct agent *a, struct err *e)
 		log_warn("state_directory changes when the agent is started anew");
 	memcpy(c->state_directory, a->config.state_directory, sizeof(c->state_directory));
 	a->config = *c;
+	counters_set_intervals(&a->counters, a->kernel->monotonic_ns(), c->sampling_interval_ns,
+			       c->collection_interval_ns);
 	memcpy(a->token, token, sizeof(a->token));
 	take_parts(a, &parts);
 	agent_count_reload(a, 0);

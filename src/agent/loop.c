@@ -10,7 +10,7 @@
 #include <sys/timerfd.h>
 
 #include "agent/agent.h"
-#include "agent/notify.h"
+#include "base/notify.h"
 #include "agent/parts.h"
 #include "agent/watch.h"
 #include "base/cleanup.h"
@@ -206,13 +206,33 @@ static int run_loop(struct loop *l, struct err *e)
 	return 0;
 }
 
+/* The page that powercap trees show: beside the joules, under their lock. */
+static void open_counters(struct agent *a)
+{
+	const struct counters_options o = {
+		.directory = a->config.state_directory,
+		.now_ns = a->kernel->monotonic_ns(),
+		.tick_ns = a->config.sampling_interval_ns,
+		.window_ns = a->config.collection_interval_ns,
+		.state = &a->state,
+	};
+	struct err e = ERR_INIT;
+
+	if (counters_open(&a->counters, &o, &e) < 0)
+		log_warn("%s: powercap counters stand still", e.msg);
+}
+
 /* A second agent, or no writable directory: counters start at 0, and everyone can see it. */
 static void open_state(struct agent *a)
 {
 	struct err e = ERR_INIT;
 
 	if (state_open(&a->state, a->config.state_directory, &e) < 0)
-		log_warn("%s: joule counters start at 0 and are not kept", e.msg);
+		log_warn("%s: joule counters start at 0 and are not kept, powercap counters stand "
+			 "still",
+			 e.msg);
+	else
+		open_counters(a);
 	meter_show_joules(a->meter);
 }
 

@@ -5,6 +5,7 @@
 /* What an agent consists of; only src/agent includes this. */
 
 #include "agent/agent.h"
+#include "agent/counters.h"
 #include "agent/meter.h"
 #include "agent/probation.h"
 #include "agent/state.h"
@@ -21,6 +22,7 @@ struct agent {
 	int64_t machine_due_ns; /* CLOCK_MONOTONIC; look again */
 	uint64_t migrations;
 	struct state state;
+	struct counters counters;
 	struct collector *collector;
 	struct sample samples[2]; /* the one before, and the one being read */
 	unsigned current;	  /* index of the one being read */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #define STATE_NAME "joules"
 
@@ -59,22 +60,6 @@ void state_init(struct state *s)
 	*s = (struct state){.fd = -1};
 }
 
-/* mkdir -p; parents are 0755, the last one 0750. */
-static int make_directory(char *path, struct err *e)
-{
-	for (char *at = path + 1; *at; at++) {
-		if (*at != '/')
-			continue;
-		*at = 0;
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return err_errno(e, "state_directory %s", path);
-		*at = '/';
-	}
-	if (mkdir(path, 0750) < 0 && errno != EEXIST)
-		return err_errno(e, "state_directory %s", path);
-	return 0;
-}
-
 static int open_file(const char *directory, int *ret_fd, struct err *e)
 {
 	char path[PATH_MAX];
@@ -83,8 +68,8 @@ static int open_file(const char *directory, int *ret_fd, struct err *e)
 
 	if (n + sizeof("/" STATE_NAME) > sizeof(path))
 		return err_set(e, -ENAMETOOLONG, "state_directory %s: path too long", directory);
-	if (make_directory(path, e) < 0)
-		return e->code;
+	if (file_make_directories(path, 0750, e) < 0)
+		return err_prefix(e, "state_directory");
 	strcpy(path + n, "/" STATE_NAME); /* fits: checked above */
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)

@@ -19,6 +19,19 @@ static void fill_costs(struct agent *a, int64_t begin_ns)
 	s->tick_s = (double)(a->kernel->thread_cpu_ns() - begin_ns) / 1e9;
 }
 
+static void count_page(struct agent *a, const struct row *row, int64_t t_ns)
+{
+	const struct counters_tick tick = {
+		.t_ns = t_ns,
+		.seconds = row->dt_s,
+		.usage_ratio = meter_snapshot(a->meter)->usage_ratio,
+		.meaning = (enum powercap_meaning)a->config.powercap.meaning,
+	};
+
+	if (a->config.enabled)
+		counters_add(&a->counters, meter_estimate(a->meter), &tick);
+}
+
 /* After these the past says nothing about what comes. */
 static void begin_anew(struct agent *a, unsigned events, double vcpus)
 {
@@ -68,6 +81,7 @@ bool agent_tick(struct agent *a)
 		agent_check_machine(a, now->mono_ns, row.v[FEATURE_VCPUS]);
 		agent_recommend_pinning(a, &row);
 		meter_row(a->meter, &row, row.dt_s);
+		count_page(a, &row, now->mono_ns);
 	}
 	a->has_previous = true;
 	a->current ^= 1;

@@ -33,6 +33,9 @@ static void become(const struct launch *l, int fd)
 {
 	if (l->cgroup_fd >= 0 && write(l->cgroup_fd, "0", 1) != 1)
 		give_up(fd, LAUNCH_CGROUP);
+	errno = l->enter ? -l->enter(l->user) : 0;
+	if (errno)
+		give_up(fd, LAUNCH_ENTER);
 	sigprocmask(SIG_SETMASK, l->signals, NULL);
 	tell(fd, LAUNCH_OK, 0);
 	execvp(l->argv[0], l->argv);
@@ -85,6 +88,7 @@ int launch(const struct launch *l, struct launched *ret, struct err *e)
 	return err_errno(e,
 			 last.step == LAUNCH_EXEC     ? "cannot run %s"
 			 : last.step == LAUNCH_CGROUP ? "%s cannot enter a cgroup of its own"
+			 : last.step == LAUNCH_ENTER  ? "%s cannot enter its namespaces"
 						      : "%s ended before it began",
 			 l->argv[0]);
 }

@@ -19,9 +19,12 @@ struct launch {
 	char *const *argv;	 /* argv[0] is found by PATH */
 	int cgroup_fd;		 /* cgroup.procs of the cgroup it is to live in; -1: ours */
 	const sigset_t *signals; /* its mask */
+	/* Called in its process before it begins: 0, or -errno to give up. NULL: nothing to do. */
+	int (*enter)(void *user);
+	void *user; /* of enter */
 };
 
-enum launch_step { LAUNCH_OK, LAUNCH_FORK, LAUNCH_CGROUP, LAUNCH_EXEC };
+enum launch_step { LAUNCH_OK, LAUNCH_FORK, LAUNCH_CGROUP, LAUNCH_ENTER, LAUNCH_EXEC };
 
 struct launched {
 	pid_t pid;

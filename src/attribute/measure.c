@@ -12,10 +12,11 @@
 #include "base/cleanup.h"
 #include "base/kernel.h"
 
-#define NS_PER_S  1000000000
-#define SHORT_NS  20000000   /* between attempts to close the last row */
-#define PATIENCE  25	     /* of them */
-#define RUSAGE_NS 1000000000 /* reading all of /proc is not cheap */
+#define NS_PER_S       1000000000
+#define SHORT_NS       20000000	  /* between attempts to close the last row */
+#define PATIENCE       25	  /* of them */
+#define RUSAGE_NS      1000000000 /* reading all of /proc is not cheap */
+#define RUSAGE_LIVE_NS 250000000  /* but worth it where rows are read as they come */
 
 struct run {
 	const struct measure_options *o;
@@ -145,8 +146,12 @@ static void sample_until_end(struct run *m)
 static int start_by(struct run *m, enum cputime_method method, enum launch_step *failed,
 		    struct err *e)
 {
-	struct launch l = {.argv = m->o->argv, .signals = &m->before};
+	struct launch l = {.argv = m->o->argv,
+			   .signals = &m->before,
+			   .enter = m->o->enter,
+			   .user = m->o->enter_user};
 	struct launched launched;
+	int64_t least_ns = m->o->live_rows ? RUSAGE_LIVE_NS : RUSAGE_NS;
 	int r = cputime_open(&m->cpu, method, e);
 
 	*failed = LAUNCH_CGROUP;
@@ -154,8 +159,8 @@ static int start_by(struct run *m, enum cputime_method method, enum launch_step 
 		return r;
 	m->result->method = method;
 	m->interval_ns = m->o->interval_ns;
-	if (method == CPUTIME_RUSAGE && m->interval_ns < RUSAGE_NS)
-		m->interval_ns = RUSAGE_NS;
+	if (method == CPUTIME_RUSAGE && m->interval_ns < least_ns)
+		m->interval_ns = least_ns;
 	l.cgroup_fd = m->cpu.procs_fd;
 	m->row_ns = now_ns();
 	r = launch(&l, &launched, e);

@@ -29,7 +29,10 @@ struct measure_options {
 	enum cputime_method method; /* cgroup: rusage where that is not allowed, unless .. */
 	bool only;		    /* .. this says that no other will do */
 	int64_t interval_ns;
+	bool live_rows; /* somebody waits for them: take the interval seriously */
 	struct measure_source source;
+	int (*enter)(void *user); /* in the command's process: see launch.h; may be NULL */
+	void *enter_user;
 	/* Called after every row, with the energy until then; may be NULL. */
 	void (*on_row)(void *user, const struct energy_row *row, const struct energy *so_far);
 	void *user; /* of on_row */

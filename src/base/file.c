@@ -59,6 +59,25 @@ int file_read(const char *path, size_t max, bool only_owner_writes, char **ret, 
 	return 0;
 }
 
+int file_make_directories(const char *path, mode_t mode, struct err *e)
+{
+	char at[PATH_MAX];
+	size_t n = strlen(path);
+
+	if (n >= sizeof(at))
+		return err_set(e, -ENAMETOOLONG, "%s: path too long", path);
+	memcpy(at, path, n + 1);
+	for (size_t i = 1; i < n; i++) {
+		if (at[i] != '/')
+			continue;
+		at[i] = 0;
+		if (mkdir(at, 0755) < 0 && errno != EEXIST)
+			return err_errno(e, "%s", at);
+		at[i] = '/';
+	}
+	return mkdir(at, mode) < 0 && errno != EEXIST ? err_errno(e, "%s", path) : 0;
+}
+
 void file_sync_directory(const char *path)
 {
 	char directory[PATH_MAX];

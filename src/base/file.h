@@ -24,6 +24,9 @@ int file_read(const char *path, size_t max, bool only_owner_writes, char **ret, 
  */
 int file_replace(const char *path, mode_t mode, const void *data, size_t len, struct err *e);
 
+/* mkdir -p: what is there stays as it is, parents that are made are 0755. */
+int file_make_directories(const char *path, mode_t mode, struct err *e);
+
 /* fsync the directory that holds PATH; failures are ignored where directories cannot be synced. */
 void file_sync_directory(const char *path);
 

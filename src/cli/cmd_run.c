@@ -15,6 +15,7 @@
 #include "base/parse.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/run_rapl.h"
 #include "cli/run_report.h"
 
 #define INTERVAL_MIN_NS INT64_C(100000000)
@@ -43,7 +44,9 @@ struct request {
 	bool json, csv;
 	const char *interval, *method, *out, *rows;
 	FILE *out_file, *rows_file; /* NULL: not asked for */
-	size_t run;		    /* the one at work, from 1; 0: a warm-up */
+	bool with_rapl;
+	struct run_rapl rapl;
+	size_t run; /* the one at work, from 1; 0: a warm-up */
 };
 
 /* ---- the VM's watts ---- */
@@ -71,9 +74,9 @@ static void add_cell(struct text *t, double v)
 	text_number_digits(t, v, 10);
 }
 
-static void write_row(void *user, const struct energy_row *row, const struct energy *so_far)
+static void write_row(const struct request *q, const struct energy_row *row,
+		      const struct energy *so_far)
 {
-	const struct request *q = user;
 	double share = busy_share(row->cpu_s, row->busy_s);
 	autotext struct text t = {.s = NULL};
 
@@ -102,8 +105,6 @@ static void begin_rows(struct request *q)
 	for (int z = 0; z < ZONE_RAPL_COUNT; z++)
 		fprintf(q->rows_file, ",%s_watts", zone_name((enum zone)z));
 	fprintf(q->rows_file, "\n");
-	q->measure.on_row = write_row;
-	q->measure.user = q;
 }
 
 /* ---- files, opened before anything runs ---- */
@@ -142,6 +143,16 @@ static void close_files(struct request *q, struct err *e)
 {
 	close_file(q->out, q->out_file, e);
 	close_file(q->rows, q->rows_file, e);
+}
+
+static void on_row(void *user, const struct energy_row *row, const struct energy *so_far)
+{
+	struct request *q = user;
+
+	if (q->rows_file)
+		write_row(q, row, so_far);
+	if (q->with_rapl)
+		run_rapl_add(&q->rapl, row);
 }
 
 /* ---- the runs ---- */
@@ -209,7 +220,16 @@ static int run(struct request *q, struct err *e)
 	if (r < 0)
 		return 1;
 	q->measure.source = (struct measure_source){source_tick, source_row, source_estimate, live};
-	report.n = measure_all(q, runs, &code, e);
+	q->measure.on_row = on_row;
+	q->measure.user = q;
+	if (q->with_rapl && run_rapl_open(&q->rapl, q->measure.interval_ns, e) == 0) {
+		q->measure.enter = run_rapl_enter;
+		q->measure.enter_user = &q->rapl;
+		q->measure.live_rows = true;
+	}
+	if (!e->code)
+		report.n = measure_all(q, runs, &code, e);
+	run_rapl_close(&q->rapl);
 	report.last = live_snapshot(live);
 	if (!e->code && report.n)
 		print_report(q, &report, e);
@@ -230,6 +250,8 @@ static const char *misuse(struct request *q)
 		return "-n takes 1 to 10000";
 	if (q->warm_ups < 0 || q->warm_ups > RUNS_MAX)
 		return "--warm-up takes 0 to 10000";
+	if (!q->interval) /* the tree is one interval late */
+		q->interval = q->with_rapl ? "100ms" : "250ms";
 	if (parse_duration_ns(q->interval, ns) < 0 || *ns < INTERVAL_MIN_NS ||
 	    *ns > INTERVAL_MAX_NS)
 		return "--interval takes 100ms to 10s";
@@ -243,7 +265,7 @@ static const char *misuse(struct request *q)
 
 int cmd_run(int argc, char **argv)
 {
-	struct request q = {.n = 1, .interval = "250ms", .method = "auto"};
+	struct request q = {.n = 1, .method = "auto"};
 	struct config_flags *f = &q.live.agent.flags;
 	struct string_list command = {0};
 	struct err e = ERR_INIT;
@@ -258,7 +280,10 @@ int cmd_run(int argc, char **argv)
 		{"out", "F", OPTION_STRING, &q.out, "the report into F"},
 		{"rows", "F.csv", OPTION_STRING, &q.rows,
 		 "the command's watts, row by row, into F"},
-		{"interval", "T", OPTION_STRING, &q.interval, "between samples (default 250ms)"},
+		{"interval", "T", OPTION_STRING, &q.interval,
+		 "between samples (default 250ms; with --rapl 100ms)"},
+		{"rapl", NULL, OPTION_FLAG, &q.with_rapl,
+		 "give the command its energy at /sys/class/powercap, for tools that read RAPL"},
 		{"accounting", "HOW", OPTION_STRING, &q.method,
 		 "cgroup, rusage or auto (cgroup where it can)"},
 		{"config", "F", OPTION_STRING, &f->config,

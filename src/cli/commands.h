@@ -21,6 +21,7 @@ int cmd_train(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
 int cmd_retrain(int argc, char **argv);
 int cmd_poll(int argc, char **argv);
+int cmd_powercap(int argc, char **argv);
 int cmd_record_host(int argc, char **argv);
 
 #endif

@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{"train", "a dataset into a signed bundle", NULL, "vmwatts-train"},
 	{"evaluate", "how good a bundle is on a dataset", NULL, "vmwatts-train"},
 	{"retrain", "new recordings into a better bundle, published", NULL, "vmwatts-train"},
+	{"powercap", "the tree that RAPL's readers know", NULL, "vmwatts-powercap"},
 	{"poll", "published bundles into the agent's store", NULL, "vmwatts-net"},
 };
 

@@ -61,6 +61,7 @@ struct config {
 	struct {
 		int mode, meaning; /* enum powercap_mode, enum powercap_meaning */
 		char path[512];
+		bool hwmon;
 	} powercap;
 	int log_level, log_format; /* enum log_level, enum log_format */
 	char node_name[256];

@@ -96,6 +96,7 @@ const struct key config_keys[] = {
 	 {"node", "workloads", NULL},
 	 "node or workloads"},
 	{"powercap.path", NULL, KEY_STRING, AT(powercap.path), .allowed = "a directory"},
+	{"powercap.hwmon", NULL, KEY_BOOL, AT(powercap.hwmon), NO_NUMBERS, SWITCH},
 	{"log_level",
 	 "logLevel",
 	 KEY_CHOICE,

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/powercap.h"
 #include "doctor/parts.h"
 #include "features/interval.h"
 #include "model/prior.h"
@@ -299,10 +300,13 @@ static bool take_samples(struct doctor *d, struct sample s[2], struct row *row)
 
 static void examine_rapl(struct doctor *d)
 {
-	char name[32];
+	char name[32], mark[64];
 
-	if (root_read_line(&d->root, "/sys/class/powercap/intel-rapl:0/name", name, sizeof(name)) <
-	    0)
+	if (root_read_line(&d->root, "/sys" POWERCAP_CLASS POWERCAP_MARKER, mark, sizeof(mark)) > 0)
+		find(d, "rapl", VERDICT_OK,
+		     "/sys" POWERCAP_CLASS " shows the tree of vmwatts powercap");
+	else if (root_read_line(&d->root, "/sys" POWERCAP_CLASS "/intel-rapl:0/name", name,
+				sizeof(name)) < 0)
 		find(d, "rapl", VERDICT_OK,
 		     "no RAPL of its own (/sys/class/powercap), as in most VMs");
 	else

@@ -328,7 +328,8 @@ static void examine_powercap(struct doctor *d)
 	}
 	if (missing)
 		find_remedy(d, "powercap", VERDICT_FAIL,
-			    "start what writes the tree before Kepler; powercap.path says where",
+			    "start vmwatts powercap before Kepler (docs/powercap.md); "
+			    "powercap.path says where",
 			    "%s/class/powercap/intel-rapl:0/%s cannot be read", path, missing);
 	else
 		find(d, "powercap", VERDICT_OK,

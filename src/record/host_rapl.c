@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/powercap.h"
 #include "record/host_vm.h"
 
-#define POWERCAP "/sys/class/powercap"
+#define POWERCAP "/sys" POWERCAP_CLASS
 
 /* One file of a zone's directory. -errno. */
 static int read_number(const struct root *root, const char *directory, const char *file,
@@ -81,9 +82,17 @@ static int scan(struct rapl *r)
 
 int rapl_open(struct rapl *r, const struct root *root, struct err *e)
 {
+	char mark[64];
 	int error;
 
 	*r = (struct rapl){.root = root};
+	/* Estimates are no meter, wherever their tree is mounted. */
+	if (root_read(root, POWERCAP POWERCAP_MARKER, mark, sizeof(mark)) > 0)
+		return err_set(e, -ENODEV,
+			       "%s" POWERCAP
+			       " is a tree of vmwatts powercap, which shows estimates: "
+			       "record where the kernel has RAPL",
+			       root->prefix);
 	error = scan(r);
 	if (error == -EACCES || error == -EPERM)
 		return err_set(e, error,

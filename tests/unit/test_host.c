@@ -94,6 +94,16 @@ static void sums_sockets_and_says_what_happened(void **state)
 	assert_int_equal(events.unread, 1);
 }
 
+static void a_tree_of_estimates_is_no_meter(void **state)
+{
+	static struct rapl r;
+
+	(void)state;
+	put("/sys/class/powercap/intel-rapl/vmwatts", "vmwatts 0.1.0\n");
+	assert_int_equal(rapl_open(&r, &root, &e), -ENODEV);
+	assert_non_null(strstr(e.msg, "estimates"));
+}
+
 static void reads_process_lines(void **state)
 {
 	struct share_process p;
@@ -298,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(growth_of_a_counter),
 		cmocka_unit_test(sums_sockets_and_says_what_happened),
+		cmocka_unit_test(a_tree_of_estimates_is_no_meter),
 		cmocka_unit_test(reads_process_lines),
 		cmocka_unit_test(shares_energy_as_kepler_does),
 		cmocka_unit_test(reads_a_tree_of_processes),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AGENT_NOTIFY_H
-#define AGENT_NOTIFY_H
+#ifndef BASE_NOTIFY_H
+#define BASE_NOTIFY_H
 
 /* The service manager's readiness protocol, sd_notify(3): a datagram to $NOTIFY_SOCKET. */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One datagram to the service manager: see notify.h. */
-#include "agent/notify.h"
+#include "base/notify.h"
 
 #include <stddef.h>
 #include <stdlib.h>
