@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
