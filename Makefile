@@ -58,6 +58,10 @@ deb: ## Debian packages into build/deb, judged by lintian
 	@tools/deps
 	@tools/deb
 
+image: ## a container image into build/image, without a container engine
+	@tools/deps
+	@tools/image
+
 cover: ## line coverage of src/ by the units, as a table
 	@tools/test cover
 
@@ -76,4 +80,4 @@ clean:
 help:
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-.PHONY: abi accuracy all e2e man run demo test bench deb lint san valgrind fuzz fleet reloads mutations cover fmt clean help
+.PHONY: abi accuracy all e2e man run demo test bench deb image lint san valgrind fuzz fleet reloads mutations cover fmt clean help
