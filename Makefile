@@ -57,6 +57,14 @@ reloads: all ## 1000 reloads under 2000 scrapes a second (a minute)
 mutations: all ## 100000 mutated bundles signed again, and as many signatures (minutes)
 	@MUTATIONS=$${MUTATIONS:-100000} $(BUILD)/tests/unit/test_mutations
 
+deb: ## Debian packages into build/deb, judged by lintian
+	@tools/deps
+	@tools/deb
+
+image: ## a container image into build/image, without a container engine
+	@tools/deps
+	@tools/image
+
 cover: ## line coverage of src/ by the units, as a table
 	@tools/test cover
 
@@ -75,4 +83,4 @@ clean:
 help:
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-.PHONY: abi accuracy all e2e man run demo test bench serve-load lint san valgrind fuzz fleet reloads mutations cover fmt clean help
+.PHONY: abi accuracy all e2e man run demo test bench serve-load lint san valgrind fuzz fleet reloads mutations cover fmt clean help deb image

@@ -23,6 +23,9 @@ int agent_run(const struct agent_options *o, struct err *e);
 /* Measure for one collection_interval and print the result on stdout. Counts no joules. */
 int agent_once(const struct agent_options *o, bool json, struct err *e);
 
+/* Ask the agent that serves where this configuration says: 0, or why it is not well. */
+int agent_healthy(const struct agent_options *o, struct err *e);
+
 struct agent_replay {
 	const char *file; /* joined CSV; label columns are the truth */
 	double speed;	  /* 0: as fast as it goes; 1: as it was recorded */

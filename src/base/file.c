@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,24 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
+/*
+ * What root writes belongs to the owner of its folder: an agent that runs as its own user would not
+ * see what an administrator put into its store. Nothing is given away: who owns a folder may
+ * replace what is in it. Where root may not do it (no CAP_CHOWN) the file stays root's.
+ */
+static void hand_over(const char *path, int fd)
+{
+	char folder[PATH_MAX];
+	struct stat st;
+
+	if (geteuid() != 0)
+		return;
+	snprintf(folder, sizeof(folder), "%s", path);
+	if (stat(dirname(folder), &st) == 0 && st.st_uid != 0 &&
+	    fchown(fd, st.st_uid, st.st_gid) < 0)
+		return;
+}
+
 int file_replace(const char *path, mode_t mode, const void *data, size_t len, struct err *e)
 {
 	char temporary[PATH_MAX];
@@ -119,6 +138,8 @@ int file_replace(const char *path, mode_t mode, const void *data, size_t len, st
 	if (fd < 0)
 		return err_errno(e, "%s", temporary);
 	r = write_all(fd, data, len);
+	if (r == 0)
+		hand_over(path, fd);
 	if (r == 0 && (fsync(fd) < 0 || rename(temporary, path) < 0))
 		r = -errno;
 	if (r < 0) {

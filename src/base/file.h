@@ -18,7 +18,10 @@
 int file_read(const char *path, size_t max, bool only_owner_writes, char **ret, size_t *ret_len,
 	      struct err *e);
 
-/* Write to a new file beside PATH, fsync, rename over PATH, fsync the directory. */
+/*
+ * Write to a new file beside PATH, fsync, rename over PATH, fsync the directory.
+ * Root's files go to the owner of their folder.
+ */
 int file_replace(const char *path, mode_t mode, const void *data, size_t len, struct err *e);
 
 /* mkdir -p: what is there stays as it is, parents that are made are 0755. */

@@ -4,9 +4,13 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
 
 int listen_split(const char *address, char *host, size_t host_size, const char **ret_port)
 {
@@ -70,4 +74,48 @@ int listen_open(const char *address, int backlog, struct err *e)
 		return err_errno(e, "listen %s", address);
 	}
 	return fd;
+}
+
+static int connect_to(const char *address)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+	struct addrinfo *found = NULL;
+	const char *port;
+	char host[256];
+	int fd = -1;
+
+	if (listen_split(address, host, sizeof(host), &port) < 0 ||
+	    getaddrinfo(host[0] ? host : NULL, port, &hints, &found) != 0)
+		return -1;
+	for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next) {
+		fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	freeaddrinfo(found);
+	return fd;
+}
+
+int listen_ask(const char *address, const char *path, char *text, size_t size, int timeout_ms)
+{
+	autofd int fd = connect_to(address);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char ask[256];
+	size_t n = 0;
+	int len;
+
+	len = snprintf(ask, sizeof(ask), "GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", path);
+	if (fd < 0 || len >= (int)sizeof(ask) || send(fd, ask, (size_t)len, MSG_NOSIGNAL) < 0)
+		return -ECONNREFUSED;
+	while (n < size - 1 && poll(&p, 1, timeout_ms) == 1) {
+		ssize_t got = read(fd, text + n, size - 1 - n);
+
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+	}
+	text[n] = 0;
+	return 0;
 }

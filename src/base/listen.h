@@ -20,4 +20,11 @@ int listen_split(const char *address, char *host, size_t host_size, const char *
  */
 int listen_open(const char *address, int backlog, struct err *e);
 
+/*
+ * Ask whoever listens at `address` ("": this machine) for `path` by HTTP/1.0:
+ * header and body into text[size], cut there and NUL-terminated. Every wait is
+ * at most `timeout_ms`. -ECONNREFUSED where nobody is reached.
+ */
+int listen_ask(const char *address, const char *path, char *text, size_t size, int timeout_ms);
+
 #endif

@@ -23,7 +23,7 @@ int cmd_agent(int argc, char **argv)
 	struct agent_replay replay = {.file = NULL};
 	struct config_flags *f = &o.flags;
 	struct err e = ERR_INIT;
-	bool once = false;
+	bool once = false, health = false;
 	const struct option_spec options[] = {
 		{"config", "F", OPTION_STRING, &f->config,
 		 "configuration (default " CONFIG_PATH_DEFAULT ", where it is there)"},
@@ -39,6 +39,8 @@ int cmd_agent(int argc, char **argv)
 		{"log-level", "L", OPTION_STRING, &f->log_level, "debug, info, warn or error"},
 		{"log-format", "F", OPTION_STRING, &f->log_format, "text or json"},
 		{"once", NULL, OPTION_FLAG, &once, "measure once, print, leave"},
+		{"health", NULL, OPTION_FLAG, &health,
+		 "ask the agent that runs whether it is well; exit 0 if so"},
 		{"replay", "F.csv", OPTION_STRING, &replay.file,
 		 "estimate a recording by the agent's own path, beside its truth"},
 		{"speed", "X", OPTION_DOUBLE, &replay.speed,
@@ -49,8 +51,8 @@ int cmd_agent(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	if (once && replay.file)
-		err_set(&e, -ERR_USAGE, "--once and --replay exclude each other");
+	if (once + health + (replay.file != NULL) > 1)
+		err_set(&e, -ERR_USAGE, "--once, --health and --replay exclude each other");
 	else if (replay.json && !once && !replay.file)
 		err_set(&e, -ERR_USAGE,
 			"--json goes with --once or --replay; the agent serves JSON at "
@@ -59,6 +61,8 @@ int cmd_agent(int argc, char **argv)
 		err_set(&e, -ERR_USAGE, "--speed takes a positive number");
 	else if (once)
 		agent_once(&o, replay.json, &e);
+	else if (health)
+		agent_healthy(&o, &e);
 	else if (replay.file)
 		agent_replay(&o, &replay, &e);
 	else

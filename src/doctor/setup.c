@@ -4,12 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -177,48 +174,13 @@ static void examine_bundle(struct doctor *d, const struct trust *t)
 
 /* ---- the port ---- */
 
-static int connect_to(const char *address)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-	struct addrinfo *found = NULL;
-	const char *port;
-	char host[256];
-	int fd = -1;
-
-	if (listen_split(address, host, sizeof(host), &port) < 0 ||
-	    getaddrinfo(host[0] ? host : NULL, port, &hints, &found) != 0)
-		return -1;
-	for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next) {
-		fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
-			close(fd);
-			fd = -1;
-		}
-	}
-	freeaddrinfo(found);
-	return fd;
-}
-
 /* Whether what listens there is an agent of ours: it names its build among its metrics. */
 static bool is_agent(const char *address)
 {
-	static const char ask[] = "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n";
 	autofree char *text = malloc(ANSWER_MAX);
-	autofd int fd = connect_to(address);
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	size_t n = 0;
 
-	if (fd < 0 || !text || send(fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL) < 0)
-		return false;
-	while (n < ANSWER_MAX - 1 && poll(&p, 1, ANSWER_MS) == 1) {
-		ssize_t got = read(fd, text + n, ANSWER_MAX - 1 - n);
-
-		if (got <= 0)
-			break;
-		n += (size_t)got;
-	}
-	text[n] = 0;
-	return strstr(text, "\nvmwatts_build_info{") != NULL;
+	return text && listen_ask(address, "/metrics", text, ANSWER_MAX, ANSWER_MS) == 0 &&
+	       strstr(text, "\nvmwatts_build_info{");
 }
 
 static void examine_port(struct doctor *d)

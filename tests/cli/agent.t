@@ -21,6 +21,21 @@ stop() {
 yaml() { printf 'vm_energy_modeling:\n%s\n' "$1" >"$work/config.yaml"; }
 package='kepler_node_cpu_joules_total{node_name="n",zone="package",path="vmwatts/package"}'
 
+# ---- is it well?
+refused 1 "nobody serves at $at" "--health where nobody serves" "$vmwatts" agent --health --listen "$at"
+start --node-name n
+"$vmwatts" agent --health --listen "$at" && "$vmwatts" agent --health --listen ":$port"
+ok $? "--health of an agent that serves"
+stop
+python3 -m http.server --bind 127.0.0.1 $port >/dev/null 2>&1 &
+other=$!
+pids+=($other)
+wait_for 5 curl -s "http://$at/" >/dev/null
+refused 1 "is not well" "--health of something else" "$vmwatts" agent --health --listen "$at"
+kill $other
+wait $other 2>/dev/null
+refused 2 "exclude each other" "--health and --once" "$vmwatts" agent --health --once
+
 # ---- usage and bad input
 help=$("$vmwatts" agent --help)
 is $? 0 "--help exits 0"

@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/parse.h"
 #include "base/root.h"
 #include "base/text.h"
@@ -176,6 +179,30 @@ static void reads_below_a_root_only(void **state)
 	assert_true(r.prefix[0] && root_is_self(&r));
 }
 
+static void what_root_writes_belongs_to_the_owner_of_the_folder(void **state)
+{
+	char folder[] = "/tmp/vmwatts-file-XXXXXX", path[64];
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/file", folder);
+	assert_int_equal(file_replace(path, 0600, "a", 1, &e), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(chown(folder, 4321, 1234), 0);
+	assert_int_equal(file_replace(path, 0600, "b", 1, &e), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 4321);
+	assert_int_equal(st.st_gid, 1234);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	unlink(path);
+	rmdir(folder);
+}
+
 static void zones_have_names(void **state)
 {
 	(void)state;
@@ -196,6 +223,7 @@ int main(void)
 		cmocka_unit_test(bytes_come_back_as_written),
 		cmocka_unit_test(text_grows_and_is_reused),
 		cmocka_unit_test(reads_below_a_root_only),
+		cmocka_unit_test(what_root_writes_belongs_to_the_owner_of_the_folder),
 		cmocka_unit_test(zones_have_names),
 	};
 
