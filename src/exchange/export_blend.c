@@ -129,6 +129,24 @@ static const char *safe(struct exporter *x, const struct blend *b, const char *c
 	return onnx_op2(w, "Add", middle, onnx_with(w, "Mul", rest, b->physics_share));
 }
 
+/* The weighted sum of the experts; of one that is trusted alone, that one. */
+static const char *near_answer(struct exporter *x, const struct blend *b, const char *const *expert)
+{
+	const char *terms[EXPERT_COUNT];
+	double by[EXPERT_COUNT];
+	size_t n = 0;
+
+	for (int k = 0; k < EXPERT_COUNT; k++) {
+		if (b->share[k] > 0) {
+			terms[n] = expert[k];
+			by[n++] = b->share[k];
+		}
+	}
+	if (!n)
+		return export_constant(x, 0);
+	return n == 1 ? onnx_with(&x->w, "Mul", terms[0], by[0]) : export_sum(x, terms, by, n);
+}
+
 const char *export_blend(struct exporter *x, const struct blend *b)
 {
 	bool one_answer = b->trust >= 1 && !(b->caution > 0); /* near, whatever the distance */
@@ -153,7 +171,7 @@ const char *export_blend(struct exporter *x, const struct blend *b)
 		else
 			expert[k] = trees(x, k == EXPERT_F ? &b->forest : &b->gbdt, seen);
 	}
-	near = export_sum(x, expert, b->share, EXPERT_COUNT);
+	near = near_answer(x, b, expert);
 	if (one_answer)
 		return near;
 	far = onnx_with(w, "Sub", distance_z(x, b, seen), b->z_near);

@@ -323,6 +323,13 @@ struct lists {
 	size_t n, n_leaves;
 };
 
+static void write_leaf(struct lists *l, size_t tree, size_t k, float value)
+{
+	l->leaf_tree[l->n_leaves] = (int64_t)tree;
+	l->leaf_node[l->n_leaves] = (int64_t)k;
+	l->leaf[l->n_leaves++] = value;
+}
+
 static void write_node(struct lists *l, size_t tree, size_t k, const struct tree_node *node)
 {
 	bool leaf = node->column == TREE_LEAF;
@@ -334,11 +341,8 @@ static void write_node(struct lists *l, size_t tree, size_t k, const struct tree
 	l->value[l->n] = leaf ? 0 : node->value;
 	l->yes[l->n] = leaf ? 0 : node->left;
 	l->no[l->n++] = leaf ? 0 : node->left + 1;
-	if (!leaf)
-		return;
-	l->leaf_tree[l->n_leaves] = (int64_t)tree;
-	l->leaf_node[l->n_leaves] = (int64_t)k;
-	l->leaf[l->n_leaves++] = node->value;
+	if (leaf)
+		write_leaf(l, tree, k, node->value);
 }
 
 static size_t count_leaves(const struct trees *t)
@@ -370,21 +374,20 @@ static bool take_lists(struct onnx_writer *w, struct lists *l, size_t n, size_t 
 const char *onnx_write_trees(struct onnx_writer *w, const struct trees *t, const char *columns)
 {
 	const char *out = onnx_op1(w, "TreeEnsembleRegressor", onnx_cast(w, columns, true));
+	const struct tree_node base = {t->base, TREE_LEAF, 0};
 	struct lists l = {.n = 0};
-	float *base;
 
-	if (!out || !take_lists(w, &l, t->n_nodes, count_leaves(t)))
+	if (!out || !take_lists(w, &l, t->n_nodes + 1, count_leaves(t) + 1))
 		return NULL;
 	w->graph.node[w->graph.n_node - 1]->domain = "ai.onnx.ml";
 	onnx_set_integer(w, "n_targets", 1);
-	base = floats(w, "base_values", 1);
-	if (base)
-		*base = t->base;
+	/* The base is a tree of one leaf: base_values would be added last, and round otherwise. */
+	write_node(&l, 0, 0, &base);
 	for (size_t k = 0; k < t->n; k++) {
 		size_t end = k + 1 < t->n ? t->first[k + 1] : t->n_nodes;
 
 		for (size_t i = t->first[k]; i < end; i++)
-			write_node(&l, k, i - t->first[k], &t->nodes[i]);
+			write_node(&l, k + 1, i - t->first[k], &t->nodes[i]);
 	}
 	return onnx_cast(w, out, false);
 }
