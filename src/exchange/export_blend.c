@@ -158,13 +158,13 @@ const char *export_blend(struct exporter *x, const struct blend *b)
 		wanted[k] = !one_answer || b->share[k] > 0;
 		expert[k] = NULL;
 	}
-	expert[EXPERT_P] = wanted[EXPERT_P] || wanted[EXPERT_K] || wanted[EXPERT_H]
-				   ? export_physics(x, &b->physics)
-				   : export_constant(x, 0);
+	/* What nobody asks stays NULL. */
+	if (wanted[EXPERT_P] || wanted[EXPERT_K] || wanted[EXPERT_H])
+		expert[EXPERT_P] = export_physics(x, &b->physics);
 	for (int k = EXPERT_K; k < EXPERT_COUNT; k++) {
 		if (!wanted[k])
-			expert[k] = export_constant(x, 0);
-		else if (k == EXPERT_K)
+			continue;
+		if (k == EXPERT_K)
 			expert[k] = corrected(x, b, expert[EXPERT_P], kernel(x, b, seen));
 		else if (k == EXPERT_H)
 			expert[k] = corrected(x, b, expert[EXPERT_P], trees(x, &b->boosted, seen));
