@@ -120,6 +120,17 @@ void text_json_number(struct text *t, double value)
 		text_add(t, "null");
 }
 
+void text_json_field(struct text *t, const char *key, double value, int digits)
+{
+	char last = t->len ? t->s[t->len - 1] : '{';
+
+	text_printf(t, "%s\"%s\":", last == '{' || last == ',' ? "" : ",", key);
+	if (digits && isfinite(value))
+		text_number_digits(t, value, digits);
+	else
+		text_json_number(t, value);
+}
+
 void text_html(struct text *t, const char *s)
 {
 	for (; *s; s++) {

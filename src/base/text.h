@@ -37,6 +37,10 @@ void text_number_digits(struct text *t, double value, int digits);
 void text_json_string(struct text *t, const char *s);
 void text_json_number(struct text *t, double value);
 
+/* "key":value of a JSON object, null when not finite; behind a comma unless it is the first.
+ * `digits` 0: shortest round trip. */
+void text_json_field(struct text *t, const char *key, double value, int digits);
+
 /* As text of an HTML element or of a quoted attribute. Controls become spaces. */
 void text_html(struct text *t, const char *s);
 

@@ -106,18 +106,12 @@ static void guest_text(const struct pinning_statistics *s, double score, struct 
 	}
 }
 
-static void json_field(struct text *t, const char *key, double v)
-{
-	text_printf(t, ",\"%s\":", key);
-	text_json_number(t, v);
-}
-
 static void guest_json(const struct pinning_statistics *s, double score, struct text *t)
 {
 	bool first = true;
 
 	text_printf(t, "{\"where\":\"guest\",\"seconds\":%zu", s->bins);
-	json_field(t, "score", score);
+	text_json_field(t, "score", score, 0);
 	text_printf(t, ",\"should_pin\":%s,\"benefits\":[",
 		    score > PINNING_SHOULD ? "true" : "false");
 	for (int i = 0; i < PINNING_RULE_COUNT; i++) {
@@ -131,18 +125,18 @@ static void guest_json(const struct pinning_statistics *s, double score, struct 
 	for (int i = 0; i < PINNING_RULE_COUNT; i++) {
 		text_printf(t, "%s\"%s\":{\"statistic\":\"%s\"", i ? "," : "",
 			    pinning_rules[i].name, pinning_rules[i].statistic);
-		json_field(t, "found", s->rule[i]);
-		json_field(t, "threshold", pinning_rules[i].threshold);
-		json_field(t, "weight", pinning_rules[i].weight);
+		text_json_field(t, "found", s->rule[i], 0);
+		text_json_field(t, "threshold", pinning_rules[i].threshold, 0);
+		text_json_field(t, "weight", pinning_rules[i].weight, 0);
 		text_add(t, "}");
 	}
 	text_add(t, "}");
-	json_field(t, "cpu_utilization_mean", s->utilization_mean);
-	json_field(t, "context_switch_rate_mean", s->context_switch_mean);
-	json_field(t, "steal_mean", s->steal_mean);
-	json_field(t, "steal_max", s->steal_max);
-	json_field(t, "clock_jitter_mean", s->jitter_mean);
-	json_field(t, "clock_missing_ratio", s->jitter_missing);
+	text_json_field(t, "cpu_utilization_mean", s->utilization_mean, 0);
+	text_json_field(t, "context_switch_rate_mean", s->context_switch_mean, 0);
+	text_json_field(t, "steal_mean", s->steal_mean, 0);
+	text_json_field(t, "steal_max", s->steal_max, 0);
+	text_json_field(t, "clock_jitter_mean", s->jitter_mean, 0);
+	text_json_field(t, "clock_missing_ratio", s->jitter_missing, 0);
 	text_add(t, "}\n");
 }
 

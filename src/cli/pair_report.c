@@ -5,12 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 
-static void report_number(struct text *t, const char *key, double value)
-{
-	text_printf(t, ",\"%s\":", key);
-	text_json_number(t, value);
-}
-
 /* What a trace's side went through; nothing for a CSV. */
 static void trace_json(struct text *t, const char *key, const struct recording_report *r)
 {
@@ -24,7 +18,7 @@ static void trace_json(struct text *t, const char *key, const struct recording_r
 		    r->duplicates, r->late, r->suspends, r->gaps);
 	text_printf(t, ",\"clock_steps\":%zu,\"damaged_bytes\":%llu", r->clock_steps,
 		    (unsigned long long)r->damaged_bytes);
-	report_number(t, "largest_clock_step_seconds", r->largest_step_s);
+	text_json_field(t, "largest_clock_step_seconds", r->largest_step_s, 0);
 	text_add(t, "}");
 }
 
@@ -32,15 +26,15 @@ void pair_json(struct text *t, const char *host_path, const struct pair_report *
 {
 	text_add(t, ",\"pair\":{\"host_file\":");
 	text_json_string(t, host_path);
-	report_number(t, "lag_seconds", p->lag_s);
-	report_number(t, "lag_uncertainty_seconds", p->lag_uncertainty_s);
-	report_number(t, "lag_rival_seconds", p->lag_rival_s);
-	report_number(t, "drift_ppm", p->drift_ppm);
-	report_number(t, "drift_uncertainty_ppm", p->drift_uncertainty_ppm);
-	report_number(t, "label_window_seconds", p->label_window_s);
-	report_number(t, "meter_window_seconds", p->meter_window_s);
-	report_number(t, "correlation", p->correlation);
-	report_number(t, "r2", p->correlation * p->correlation);
+	text_json_field(t, "lag_seconds", p->lag_s, 0);
+	text_json_field(t, "lag_uncertainty_seconds", p->lag_uncertainty_s, 0);
+	text_json_field(t, "lag_rival_seconds", p->lag_rival_s, 0);
+	text_json_field(t, "drift_ppm", p->drift_ppm, 0);
+	text_json_field(t, "drift_uncertainty_ppm", p->drift_uncertainty_ppm, 0);
+	text_json_field(t, "label_window_seconds", p->label_window_s, 0);
+	text_json_field(t, "meter_window_seconds", p->meter_window_s, 0);
+	text_json_field(t, "correlation", p->correlation, 0);
+	text_json_field(t, "r2", p->correlation * p->correlation, 0);
 	text_printf(t, ",\"refreshes_compared\":%zu,\"host_rows\":%zu,\"host_bad_rows\":%zu",
 		    p->refreshes, p->host_rows, p->host_bad_rows);
 	text_printf(t, ",\"host_empty_rows\":%zu,\"host_repeated_rows\":%zu", p->host_empty_rows,

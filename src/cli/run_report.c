@@ -206,24 +206,15 @@ void run_report_text(const struct run_report *r, struct text *t)
 
 /* ---- JSON ---- */
 
-static void field(struct text *t, const char *key, double v)
-{
-	text_printf(t, ",\"%s\":", key);
-	if (isfinite(v))
-		text_number_digits(t, v, 10);
-	else
-		text_add(t, "null");
-}
-
 static void spread_fields(struct text *t, const char *key, const struct spread *s)
 {
 	char name[48];
 
-	field(t, key, s->mean);
+	text_json_field(t, key, s->mean, 10);
 	snprintf(name, sizeof(name), "%s_sd", key);
-	field(t, name, s->sd);
+	text_json_field(t, name, s->sd, 10);
 	snprintf(name, sizeof(name), "%s_cv", key);
-	field(t, name, s->cv);
+	text_json_field(t, name, s->cv, 10);
 }
 
 static void json_zone(const struct run_report *r, int z, struct text *t)
@@ -233,11 +224,11 @@ static void json_zone(const struct run_report *r, int z, struct text *t)
 	text_printf(t, "%s\"%s\":{\"provenance\":\"%s\"", z ? "," : "", zone_name((enum zone)z),
 		    provenance_name(weakest(r, z)));
 	spread_fields(t, "joules", &joules);
-	field(t, "joules_low", over(r, z, low_of).mean);
-	field(t, "joules_high", over(r, z, high_of).mean);
-	field(t, "mean_watts", over(r, z, mean_of).mean);
-	field(t, "peak_watts", over(r, z, peak_of).mean);
-	field(t, "confidence", least_confidence(r, z));
+	text_json_field(t, "joules_low", over(r, z, low_of).mean, 10);
+	text_json_field(t, "joules_high", over(r, z, high_of).mean, 10);
+	text_json_field(t, "mean_watts", over(r, z, mean_of).mean, 10);
+	text_json_field(t, "peak_watts", over(r, z, peak_of).mean, 10);
+	text_json_field(t, "confidence", least_confidence(r, z), 10);
 	text_add(t, "}");
 }
 
@@ -246,10 +237,10 @@ static void json_run(const struct run_report *r, size_t i, struct text *t)
 	const struct measure_result *m = &r->runs[i];
 
 	text_printf(t, "%s{\"exit_code\":%d", i ? "," : "", m->exit_code);
-	field(t, "seconds", m->energy.seconds);
-	field(t, "cpu_seconds", m->energy.cpu_s);
-	field(t, "busy_seconds", m->energy.busy_s);
-	field(t, "share", energy_share(&m->energy));
+	text_json_field(t, "seconds", m->energy.seconds, 10);
+	text_json_field(t, "cpu_seconds", m->energy.cpu_s, 10);
+	text_json_field(t, "busy_seconds", m->energy.busy_s, 10);
+	text_json_field(t, "share", energy_share(&m->energy), 10);
 	text_printf(t, ",\"rows\":%u,\"zones\":{", m->energy.rows);
 	each_zone(z)
 	{
@@ -257,12 +248,12 @@ static void json_run(const struct run_report *r, size_t i, struct text *t)
 
 		text_printf(t, "%s\"%s\":{\"joules\":", z ? "," : "", zone_name((enum zone)z));
 		text_json_number(t, c.joules);
-		field(t, "joules_low", c.low_j);
-		field(t, "joules_high", c.high_j);
-		field(t, "idle_joules", m->energy.zone[z].idle_j);
-		field(t, "mean_watts", c.mean_w);
-		field(t, "peak_watts", c.peak_w);
-		field(t, "confidence", m->energy.zone[z].confidence);
+		text_json_field(t, "joules_low", c.low_j, 10);
+		text_json_field(t, "joules_high", c.high_j, 10);
+		text_json_field(t, "idle_joules", m->energy.zone[z].idle_j, 10);
+		text_json_field(t, "mean_watts", c.mean_w, 10);
+		text_json_field(t, "peak_watts", c.peak_w, 10);
+		text_json_field(t, "confidence", m->energy.zone[z].confidence, 10);
 		text_add(t, "}");
 	}
 	text_add(t, "}}");
@@ -281,8 +272,8 @@ void run_report_json(const struct run_report *r, struct text *t)
 		    failures(r));
 	spread_fields(t, "seconds", &seconds);
 	spread_fields(t, "cpu_seconds", &cpu);
-	field(t, "share", over(r, 0, share_of).mean);
-	field(t, "interval_s", r->interval_s);
+	text_json_field(t, "share", over(r, 0, share_of).mean, 10);
+	text_json_field(t, "interval_s", r->interval_s, 10);
 	text_printf(t, ",\"method\":\"%s\",\"method_reason\":", cputime_name(r->runs[0].method));
 	text_json_string(t, r->runs[0].why);
 	text_printf(t, ",\"idle_charged\":%s,\"model_version\":", r->idle ? "true" : "false");

@@ -69,15 +69,6 @@ void top_text(const struct top *t, struct text *out)
 
 /* ---- JSON ---- */
 
-static void field(struct text *out, const char *key, double v)
-{
-	text_printf(out, ",\"%s\":", key);
-	if (isfinite(v))
-		text_number_digits(out, v, 10);
-	else
-		text_add(out, "null");
-}
-
 /* A name as bytes need not be UTF-8; JSON must be. */
 static void json_name(struct text *out, const char *key, const char *name)
 {
@@ -94,14 +85,14 @@ static void json_zone(const struct top *t, int z, struct text *out)
 
 	text_printf(out, "\"%s\":{\"provenance\":\"%s\"", zone_name((enum zone)z),
 		    provenance_name(zone->provenance));
-	field(out, "watts", zone_watts(zone));
-	field(out, "watts_low", zone->low_w);
-	field(out, "watts_high", zone->high_w);
-	field(out, "active_watts", zone->active_w);
-	field(out, "idle_watts", zone->idle_w);
-	field(out, "unattributed_watts", zone->active_w * t->unattributed);
-	field(out, "joules", t->joules[z]);
-	field(out, "confidence", zone->confidence);
+	text_json_field(out, "watts", zone_watts(zone), 10);
+	text_json_field(out, "watts_low", zone->low_w, 10);
+	text_json_field(out, "watts_high", zone->high_w, 10);
+	text_json_field(out, "active_watts", zone->active_w, 10);
+	text_json_field(out, "idle_watts", zone->idle_w, 10);
+	text_json_field(out, "unattributed_watts", zone->active_w * t->unattributed, 10);
+	text_json_field(out, "joules", t->joules[z], 10);
+	text_json_field(out, "confidence", zone->confidence, 10);
 	text_add(out, "}");
 }
 
@@ -111,9 +102,9 @@ static void json_consumer(const struct top *t, const struct top_consumer *c, str
 	if (c->pid)
 		json_name(out, "name", c->name);
 	json_name(out, "cgroup", c->cgroup);
-	field(out, "share", c->share);
-	field(out, "watts", c->share * top_active_w(t));
-	field(out, "joules", c->joules);
+	text_json_field(out, "share", c->share, 10);
+	text_json_field(out, "watts", c->share * top_active_w(t), 10);
+	text_json_field(out, "joules", c->joules, 10);
 	text_add(out, "}");
 }
 
@@ -143,9 +134,9 @@ void top_json(const struct top *t, struct text *out)
 
 	text_add(out, "{\"time_s\":");
 	text_number_digits(out, row->t_s, 13);
-	field(out, "interval_s", row->dt_s);
-	field(out, "elapsed_s", t->elapsed_s);
-	field(out, "busy_cpu_seconds", t->busy_s);
+	text_json_field(out, "interval_s", row->dt_s, 10);
+	text_json_field(out, "elapsed_s", t->elapsed_s, 10);
+	text_json_field(out, "busy_cpu_seconds", t->busy_s, 10);
 	text_add(out, ",\"model_version\":");
 	text_json_string(out, s->model_version);
 	text_printf(out, ",\"tier\":\"%s\",\"scope\":\"%s\",\"zones\":{", tier_name(s->tier),
@@ -159,9 +150,9 @@ void top_json(const struct top *t, struct text *out)
 		first = false;
 	}
 	text_add(out, "}");
-	field(out, "watts", top_active_w(t) + top_idle_w(t));
-	field(out, "idle_watts", top_idle_w(t));
-	field(out, "unattributed_watts", top_active_w(t) * t->unattributed);
+	text_json_field(out, "watts", top_active_w(t) + top_idle_w(t), 10);
+	text_json_field(out, "idle_watts", top_idle_w(t), 10);
+	text_json_field(out, "unattributed_watts", top_active_w(t) * t->unattributed, 10);
 	text_printf(out, ",\"hidden_processes\":%zu", t->tables[t->current].hidden);
 	json_consumers(t, "processes", t->processes, t->n_processes, out);
 	json_consumers(t, "cgroups", t->cgroups, t->n_cgroups, out);

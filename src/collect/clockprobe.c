@@ -32,17 +32,21 @@ struct probe {
 
 #if defined(__x86_64__)
 #define HAVE_CHAIN 1
-/* 16 dependent additions a round; nothing can be reordered into fewer cycles. */
+/*
+ * 16 dependent additions a round; nothing can be reordered into fewer cycles. Of a register: recent
+ * cores carry out additions of a constant while they rename registers, several in a cycle.
+ */
 static void chain(unsigned rounds)
 {
-	uint64_t x = 1;
+	uint64_t x = 1, step = 1;
 
 	for (unsigned i = 0; i < rounds; i++) {
-		__asm__ volatile("add $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\t"
-				 "add $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\t"
-				 "add $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\t"
-				 "add $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0"
-				 : "+r"(x));
+		__asm__ volatile("add %1, %0\n\tadd %1, %0\n\tadd %1, %0\n\tadd %1, %0\n\t"
+				 "add %1, %0\n\tadd %1, %0\n\tadd %1, %0\n\tadd %1, %0\n\t"
+				 "add %1, %0\n\tadd %1, %0\n\tadd %1, %0\n\tadd %1, %0\n\t"
+				 "add %1, %0\n\tadd %1, %0\n\tadd %1, %0\n\tadd %1, %0"
+				 : "+r"(x)
+				 : "r"(step));
 	}
 }
 #else

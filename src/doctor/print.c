@@ -46,12 +46,6 @@ static void pair(struct text *t, const char *key, const char *value)
 	text_json_string(t, value);
 }
 
-static void number(struct text *t, const char *key, double value)
-{
-	text_printf(t, ",\"%s\":", key);
-	text_json_number(t, value);
-}
-
 static void flag(struct text *t, const char *key, bool value)
 {
 	text_printf(t, ",\"%s\":%s", key, value ? "true" : "false");
@@ -60,7 +54,8 @@ static void flag(struct text *t, const char *key, bool value)
 static void counts(const struct doctor *d, struct text *t)
 {
 	for (int v = 0; v < VERDICT_COUNT; v++)
-		number(t, verdict_name((enum verdict)v), (double)doctor_count(d, (enum verdict)v));
+		text_json_field(t, verdict_name((enum verdict)v),
+				(double)doctor_count(d, (enum verdict)v), 0);
 }
 
 void doctor_json(const struct doctor *d, struct text *t)
@@ -130,14 +125,14 @@ static void report_cpu(const struct doctor *d, struct text *t)
 	text_add(t, ",\"cpu\":{\"vendor\":");
 	text_json_string(t, known(id->vendor, vendors, array_size(vendors)));
 	pair(t, "model_name", cpu_name(id));
-	number(t, "family", id->family);
-	number(t, "model", id->model);
-	number(t, "stepping", id->stepping);
-	number(t, "vcpus", id->n_cpus);
-	number(t, "sockets", id->n_sockets);
-	number(t, "cores", id->n_cores);
-	number(t, "isolated", id->n_isolated);
-	number(t, "tsc_khz", id->tsc_khz);
+	text_json_field(t, "family", id->family, 0);
+	text_json_field(t, "model", id->model, 0);
+	text_json_field(t, "stepping", id->stepping, 0);
+	text_json_field(t, "vcpus", id->n_cpus, 0);
+	text_json_field(t, "sockets", id->n_sockets, 0);
+	text_json_field(t, "cores", id->n_cores, 0);
+	text_json_field(t, "isolated", id->n_isolated, 0);
+	text_json_field(t, "tsc_khz", id->tsc_khz, 0);
 	pair(t, "prior", prior_name(&prior));
 	text_add(t, "}");
 }
@@ -148,7 +143,7 @@ static void report_sources(const struct doctor *d, struct text *t)
 	for (int k = 0; k < SOURCE_COUNT; k++) {
 		text_printf(t, "%s\"%s\":{\"present\":%s", k ? "," : "",
 			    source_name((enum source)k), d->present[k] ? "true" : "false");
-		number(t, "read_us", (double)d->duration_ns[k] / 1e3);
+		text_json_field(t, "read_us", (double)d->duration_ns[k] / 1e3, 0);
 		text_add(t, "}");
 	}
 	text_add(t, "}");
@@ -172,11 +167,12 @@ static void report_key(const struct key *k, const struct config *c, const struct
 	case KEY_DURATION:
 	case KEY_INTEGER:
 		memcpy(&whole, at, sizeof(whole));
-		number(t, k->path, k->type == KEY_DURATION ? (double)whole / 1e9 : (double)whole);
+		text_json_field(t, k->path,
+				k->type == KEY_DURATION ? (double)whole / 1e9 : (double)whole, 0);
 		break;
 	case KEY_NUMBER:
 		memcpy(&real, at, sizeof(real));
-		number(t, k->path, real);
+		text_json_field(t, k->path, real, 0);
 		break;
 	case KEY_CHOICE:
 		memcpy(&choice, at, sizeof(choice));
@@ -215,7 +211,7 @@ static void report_bundle(const struct doctor *d, struct text *t)
 		flag(t, "misfit", b->misfit);
 		pair(t, "tier", tier_name(b->tier));
 		pair(t, "scope", scope_name((enum scope)b->scope));
-		number(t, "zones", b->n_zones);
+		text_json_field(t, "zones", b->n_zones, 0);
 	}
 	text_add(t, "}");
 }
@@ -234,8 +230,8 @@ void doctor_report(const struct doctor *d, struct text *t)
 	flag(t, "rerooted", !root_is_self(&d->root));
 	report_cpu(d, t);
 	pair(t, "tier", tier_name(d->tier));
-	number(t, "perf_open", d->perf_code);
-	number(t, "steal_ratio", d->steal_ratio);
+	text_json_field(t, "perf_open", d->perf_code, 0);
+	text_json_field(t, "steal_ratio", d->steal_ratio, 0);
 	pair(t, "clock_source", d->clock_source);
 	report_sources(d, t);
 	report_configuration(d, t);

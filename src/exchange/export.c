@@ -11,9 +11,6 @@
 #include "exchange/export_parts.h"
 #include "exchange/import.h"
 
-#define SIZE_LEAST  1e-4 /* as model_resize() */
-#define WATTS_LIMIT 1e6
-
 /* [rows, 1] of one number. */
 const char *export_constant(struct exporter *x, double value)
 {

@@ -8,7 +8,6 @@
 
 #include "base/cleanup.h"
 
-#define WATTS_MAX 1e6 /* the format's limit */
 /* Half the width of the interval, relative to the answer: nobody could take it for a small one. */
 #define UNKNOWN_RELATIVE 100.0
 /* No input is unusual: the format's range is 1e30, and linear models reach a width beyond. */
@@ -93,7 +92,7 @@ static int set_linear(struct model *m, const struct regressor *r, const int *at,
 			m->linear.terms[m->linear.n++] = (struct linear_term){
 				(uint16_t)at[i], 0, 1, r->weights[i] * sources[i].factor};
 	}
-	m->max_w = WATTS_MAX;
+	m->max_w = WATTS_LIMIT;
 	return 0;
 }
 
@@ -145,7 +144,7 @@ static int set_trees(struct model *m, struct regressor *r, const int *at, struct
 		if (node->column != TREE_LEAF)
 			node->column = (uint16_t)at[node->column];
 	}
-	m->max_w = fmin(fmax(trees_most(&b->gbdt) * (1 + 1e-6), 1e-3), WATTS_MAX);
+	m->max_w = fmin(fmax(trees_most(&b->gbdt) * (1 + 1e-6), 1e-3), WATTS_LIMIT);
 	return 0;
 }
 
@@ -177,7 +176,7 @@ static int set_network(struct model *m, struct regressor *r, const int *at, stru
 	}
 	memcpy(to, from,
 	       (size_t)(r->network.weights + mlp_weights(&r->network) - from) * sizeof(*to));
-	m->max_w = WATTS_MAX;
+	m->max_w = WATTS_LIMIT;
 	return 0;
 }
 
@@ -210,7 +209,7 @@ int import_zone(struct model_set *s, enum zone z, struct regressor *r,
 	s->zones[z].models = m;
 	s->zones[z].n = 1;
 	*m = (struct model){.interval = {.n_bands = 1,
-					 .upto = {WATTS_MAX},
+					 .upto = {WATTS_LIMIT},
 					 .quantile = {UNKNOWN_RELATIVE},
 					 .scale_w = 1},
 			    .gain = 1,

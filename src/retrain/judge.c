@@ -28,28 +28,19 @@ static int compare_all(const struct judged *j, const struct prior *prior,
 	return r;
 }
 
-static void add_number(struct text *t, const char *name, double value)
-{
-	text_printf(t, ",\"%s\":", name);
-	if (isfinite(value))
-		text_number_digits(t, value, 6);
-	else
-		text_add(t, "null");
-}
-
 static void add_zone(struct text *t, enum zone z, const struct zone_comparison *c, bool first)
 {
 	static const char *const who[] = {"candidate", "serving"};
 
 	text_printf(t, "%s\"%s\":{\"verdict\":\"%s\",\"rows\":%zu,\"blocks\":%zu", first ? "" : ",",
 		    zone_name(z), verdict_name(c->verdict), c->rows, c->blocks);
-	add_number(t, "gain_watts", c->gain_w);
-	add_number(t, "standard_error_watts", c->se_w);
+	text_json_field(t, "gain_watts", c->gain_w, 6);
+	text_json_field(t, "standard_error_watts", c->se_w, 6);
 	for (int k = 0; k < 2; k++) {
 		text_printf(t, ",\"%s\":{\"rows\":%zu", who[k], c->rows);
-		add_number(t, "mae_watts", c->mae_w[k]);
-		add_number(t, "wmape", c->wmape[k]);
-		add_number(t, "coverage_90", c->coverage_90[k]);
+		text_json_field(t, "mae_watts", c->mae_w[k], 6);
+		text_json_field(t, "wmape", c->wmape[k], 6);
+		text_json_field(t, "coverage_90", c->coverage_90[k], 6);
 		text_add(t, "}");
 	}
 	text_add(t, "}");
@@ -112,8 +103,8 @@ int judge_round(const struct judged *j, const struct retrain_options *o, struct 
 	add_data(line, j);
 	text_add(line, ",\"seconds\":{\"import\":");
 	text_number_digits(line, j->state->import_s, 4);
-	add_number(line, "train", j->state->train_s);
-	add_number(line, "compare", (double)(kernel_linux.monotonic_ns() - from_ns) * 1e-9);
+	text_json_field(line, "train", j->state->train_s, 6);
+	text_json_field(line, "compare", (double)(kernel_linux.monotonic_ns() - from_ns) * 1e-9, 6);
 	text_add(line, "}}");
 	if (line->failed || reason.failed)
 		return err_nomem(e);

@@ -48,15 +48,6 @@ static void write_notes(struct text *t, const struct card *card)
 	text_add(t, "],");
 }
 
-static void number(struct text *t, const char *key, double value)
-{
-	text_printf(t, "\"%s\":", key);
-	if (isfinite(value))
-		text_number_digits(t, value, 6);
-	else
-		text_add(t, "null");
-}
-
 static void write_tries(struct text *t, const struct card *card, enum zone z)
 {
 	text_add(t, "\"tried\":[");
@@ -66,13 +57,10 @@ static void write_tries(struct text *t, const struct card *card, enum zone z)
 
 		text_printf(t, "%s{\"model\":\"%s\",", i ? "," : "",
 			    candidate_name(&a->kind, name));
-		number(t, "wmape_left_out", a->wmape);
-		text_add(t, ",");
-		number(t, "wmape_last_fifth", a->tail_wmape);
-		text_add(t, ",");
-		number(t, "weight_power", a->weight_power);
-		text_add(t, ",");
-		number(t, "ridge", a->ridge);
+		text_json_field(t, "wmape_left_out", a->wmape, 6);
+		text_json_field(t, "wmape_last_fifth", a->tail_wmape, 6);
+		text_json_field(t, "weight_power", a->weight_power, 6);
+		text_json_field(t, "ridge", a->ridge, 6);
 		text_printf(t, ",\"chosen\":%s}", a->chosen ? "true" : "false");
 	}
 	text_add(t, "]");
@@ -90,13 +78,11 @@ static void write_search(struct text *t, const struct card_search *s)
 		    "\"rows_at_most\":%d,",
 		    search_method_name(s->method), s->what == TUNE_MLP ? "mlp" : "gbdt",
 		    s->result.trials, s->result.cut ? "true" : "false", TUNE_ROWS);
-	number(t, "error_before", s->result.first);
-	text_add(t, ",");
-	number(t, "error_best", s->result.best);
+	text_json_field(t, "error_before", s->result.first, 6);
+	text_json_field(t, "error_best", s->result.best, 6);
 	text_add(t, ",\"best\":{");
 	for (size_t j = 0; j < n; j++) {
-		text_add(t, j ? "," : "");
-		number(t, p[j].name, s->result.at[j]);
+		text_json_field(t, p[j].name, s->result.at[j], 6);
 	}
 	text_add(t, "}}");
 }
@@ -109,13 +95,11 @@ static void write_blend(struct text *t, const struct blend *b)
 
 	text_add(t, "\"blend\":{\"near\":{");
 	for (int k = 0; k < EXPERT_COUNT; k++) {
-		text_add(t, k ? "," : "");
-		number(t, names[k], b->share[k]);
+		text_json_field(t, names[k], b->share[k], 6);
 	}
 	text_add(t, "},");
-	number(t, "physics_share_of_safe", b->physics_share);
-	text_add(t, ",");
-	number(t, "trust_far", b->trust);
+	text_json_field(t, "physics_share_of_safe", b->physics_share, 6);
+	text_json_field(t, "trust_far", b->trust, 6);
 	text_printf(t, ",\"safe_everywhere\":%s,\"local_interval_scale\":%s,\"trees\":%zu,",
 		    b->caution > 0 ? "true" : "false", b->spread.n ? "true" : "false",
 		    b->boosted.n + b->forest.n + b->gbdt.n);
@@ -133,16 +117,14 @@ static void write_models(struct text *t, const struct model_set *s, enum zone z)
 			    "\"groups\":%u,",
 			    i ? "," : "", model_family(m), tier_name(m->tier),
 			    m->history ? "true" : "false", (unsigned long long)m->rows, m->groups);
-		number(t, "mae_watts", m->mae_w);
-		text_add(t, ",");
-		number(t, "wmape", m->wmape);
-		text_add(t, ",");
-		number(t, "coverage_90", m->coverage_90);
+		text_json_field(t, "mae_watts", m->mae_w, 6);
+		text_json_field(t, "wmape", m->wmape, 6);
+		text_json_field(t, "coverage_90", m->coverage_90, 6);
 		text_add(t, ",");
 		if (m->family == FAMILY_BLEND)
 			write_blend(t, &m->blend);
 		if (m->size_vcpus > 0) {
-			number(t, "per_vcpu_times", m->size_vcpus);
+			text_json_field(t, "per_vcpu_times", m->size_vcpus, 6);
 			text_add(t, ",");
 		}
 		text_add(t, "\"features\":[");
@@ -190,9 +172,8 @@ int card_write(const struct card *card, const struct model_set *s, const struct 
 	}
 	text_printf(&t, "{\"data\":{\"runs\":%zu,\"groups\":%zu,\"rows\":%zu,\"ordered\":%s,",
 		    table->n_runs, table->n_groups, table->n_rows, d->ordered ? "true" : "false");
-	number(&t, "interval_s", s->interval_s);
-	text_add(&t, ",");
-	number(&t, "window_s", s->window_s);
+	text_json_field(&t, "interval_s", s->interval_s, 6);
+	text_json_field(&t, "window_s", s->window_s, 6);
 	text_printf(&t, ",\"from_s\":%.0f,\"to_s\":%.0f},", from, to);
 	write_notes(&t, card);
 	text_printf(

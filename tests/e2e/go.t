@@ -72,7 +72,7 @@ if [[ ${version#go1.} =~ ^([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 21 ]; then
 else
 	GODEBUG=cgocheck=2 go_tests "cgocheck 2"
 fi
-for module in promcollector yamltest; do
+for module in promcollector yamltest pythonbridge; do
 	cd "$top/go/$module" || exit 1
 	if ! timeout 60 "$go" mod download >"$said" 2>&1; then
 		skip "$module" "its modules are out of reach"
