@@ -4,7 +4,9 @@
 Works in the current folder, which has the signing key k. One line a comparison: 0 or 1, and what it was.
 """
 import csv
+import functools
 import glob
+import io
 import json
 import subprocess
 import sys
@@ -60,12 +62,17 @@ def run(*words, **more):
     return subprocess.run([VMWATTS, *words], capture_output=True, text=True, **more)
 
 
-def estimate(bundle, rows, zone="package"):
+@functools.lru_cache(1)
+def answers(bundle, rows):
     with open(rows) as f:
         r = run("estimate", "--bundle", bundle, "--trust", "k.pub", "--stateless", stdin=f)
     if r.returncode:
         raise SystemExit(r.stderr)
-    return np.array([float(line[zone + "_watts"]) for line in csv.DictReader(r.stdout.splitlines())])
+    return pandas.read_csv(io.StringIO(r.stdout), float_precision="round_trip")
+
+
+def estimate(bundle, rows, zone="package"):
+    return answers(bundle, rows)[zone + "_watts"].to_numpy()
 
 
 def compare(text, ours, theirs):
@@ -88,8 +95,14 @@ def refuse(text, word, kind, path, *more):
         print(r.stderr, file=sys.stderr)
 
 
+def open_onnx(path):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
 def onnx_answer(path, x):
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = open_onnx(path)
     return session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
@@ -181,6 +194,20 @@ def kepler():
                 bias + 70 * (1000 * T[:, 1].astype(float)) / 8000 + 9 * T[:, 3].astype(float) / 2.4e10)
 
 
+def compare_exported(family, zones, columns, step):
+    """The bundle FAMILY.vmw and its files in o-FAMILY/ on the same rows; ONNX Runtime in parts, for distances take memory."""
+    write_rows("out.csv", list(columns), np.column_stack(list(columns.values())), step)
+    answers.cache_clear()
+    run("model", "export", family + ".vmw", "--onnx", "o-" + family, "--trust", "k.pub", check=True)
+    for zone in zones:
+        session = open_onnx(f"o-{family}/{zone}_model.onnx")
+        names = [i.name for i in session.get_inputs()]
+        about = session.get_modelmeta().custom_metadata_map
+        theirs = [session.run(["watts"], {n: columns[n][i:i + 2000, None] for n in names})[0] for i in range(0, ROWS, 2000)]
+        compare(f"exported {about['vmwatts.family']} ({family}), {about['vmwatts.zone']}, in ONNX Runtime",
+                estimate(family + ".vmw", "out.csv", zone), np.concatenate(theirs))
+
+
 def export():
     files = sorted(glob.glob(DATA + "/metalci/2024091[34]*.csv"))
     run("dataset", "import", "--joined", *files, "--window", "20", "--out", "d.db", check=True)
@@ -188,21 +215,28 @@ def export():
         vcpus = float(next(csv.DictReader(f))["vcpus"])
     u = random.uniform(0, 1, ROWS)
     columns = {"cpu_utilization": u, "cpu_busy_vcpus": u * vcpus, "vcpus": np.full(ROWS, vcpus)}
-    write_rows("out.csv", list(columns), np.column_stack(list(columns.values())), 20)
     for family in ("linear", "physics", "forest", "gbdt", "hybrid", "mlp", "auto"):
         run("train", "--dataset", "d.db", "--family", family, "--out", family + ".vmw", "--sign-key", "k.key", check=True)
-        run("model", "export", family + ".vmw", "--onnx", "o-" + family, "--trust", "k.pub", check=True)
-        for zone in ("package", "dram"):
-            session = onnxruntime.InferenceSession(f"o-{family}/{zone}_model.onnx", providers=["CPUExecutionProvider"])
-            names = [i.name for i in session.get_inputs()]
-            about = session.get_modelmeta().custom_metadata_map
-            theirs = [session.run(["watts"], {n: columns[n][i:i + 2000, None] for n in names})[0]
-                      for i in range(0, ROWS, 2000)]
-            compare(f"exported {about['vmwatts.family']} ({family}), {about['vmwatts.zone']}, in ONNX Runtime",
-                    estimate(family + ".vmw", "out.csv", zone), np.concatenate(theirs))
+        compare_exported(family, ("package", "dram"), columns, 20)
+
+
+def export_sized():
+    """Runs of several sizes make a model of one size, which a graph must scale to and back."""
+    for r in range(8):
+        vcpus, n = (2, 4, 8, 16)[r % 4], 120
+        u, c = random.random(n), random.exponential(500, n) * (2, 4, 8, 16)[r % 4]
+        frame = pandas.DataFrame({"time_s": 1e6 * r + 5 * np.arange(n), "vcpus": vcpus, "cpu_utilization": u, "cpu_busy_vcpus": u * vcpus,
+                                  "context_switch_rate": c, "package_watts": vcpus * (1 + 4 * u ** .8) + c / 2000})
+        frame.to_csv(f"size{r}.csv", index=False)
+    run("dataset", "import", "--joined", *(f"size{r}.csv" for r in range(8)), "--out", "s.db", check=True)
+    run("train", "--dataset", "s.db", "--out", "sized.vmw", "--sign-key", "k.key", check=True)
+    u, vcpus = random.random(ROWS), random.choice([1, 2, 3, 8, 16, 64], ROWS).astype(float)
+    compare_exported("sized", ("package",), {"cpu_utilization": u, "vcpus": vcpus, "cpu_busy_vcpus": u * vcpus,
+                                             "context_switch_rate": random.exponential(1000, ROWS) * vcpus}, 5)
 
 
 scikit_learn()
 boosters()
 kepler()
 export()
+export_sized()

@@ -14,7 +14,7 @@ if ! venv; then
 fi
 cd "$work" || exit 1
 "$vmwatts" model keygen --out k >/dev/null
-timeout 170 "$python" "$top/tests/e2e/exchange.py" "$vmwatts" "$top/data" >said 2>err
+OMP_NUM_THREADS=1 timeout 400 "$python" "$top/tests/e2e/exchange.py" "$vmwatts" "$top/data" >said 2>err
 is $? 0 "every library trained, wrote and answered"
 tail -5 err | sed 's/^/# /'
 while read -r status text; do

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xgboost/c_api.h>
+
 #include "model/estimate.h"
 #include "test.h"
 
@@ -55,6 +57,62 @@ static void xgboost_json_answers_as_its_trees_say(void **state)
 		assert_int_equal(xgboost_read(xgboost_json, strlen(xgboost_json), &r, &e), 0);
 		assert_close(answer(&r, NULL, at[i], 4), wanted[i], 1e-12);
 	}
+}
+
+#define ROWS 400
+
+static void xgb(int status)
+{
+	if (status)
+		fail_msg("XGBoost: %s", XGBGetLastError());
+}
+
+/* Trained with the library that is linked (1.7 on Debian 12), saved in both formats, read by ours.
+ */
+static void what_xgboost_saves_answers_as_it_does(void **state)
+{
+	static const char *const formats[] = {"{\"format\":\"json\"}", "{\"format\":\"ubj\"}"};
+	static const char *const boosters[] = {"gbtree", "dart"};
+	float x[ROWS][2], y[ROWS];
+	const float *theirs;
+	DMatrixHandle data;
+	bst_ulong n;
+
+	(void)state;
+	for (int i = 0; i < ROWS; i++) {
+		x[i][0] = (float)(i * 37 % ROWS) / ROWS;
+		x[i][1] = (float)(1 + i % 8);
+		y[i] = 5 + 20 * sqrtf(x[i][0]) * x[i][1];
+	}
+	xgb(XGDMatrixCreateFromMat(x[0], ROWS, 2, NAN, &data));
+	xgb(XGDMatrixSetFloatInfo(data, "label", y, ROWS));
+	for (int k = 0; k < 4; k++) {
+		const char *bytes;
+		BoosterHandle b;
+		bst_ulong len;
+
+		xgb(XGBoosterCreate(&data, 1, &b));
+		xgb(XGBoosterSetParam(b, "booster", boosters[k / 2]));
+		xgb(XGBoosterSetParam(b, "rate_drop", "0.3"));
+		xgb(XGBoosterSetParam(b, "nthread", "1"));
+		for (int round = 0; round < 20; round++)
+			xgb(XGBoosterUpdateOneIter(b, round, data));
+		xgb(XGBoosterPredict(b, data, 0, 0, 0, &n, &theirs));
+		xgb(XGBoosterSaveModelToBuffer(b, formats[k % 2], &len, &bytes));
+		assert_int_equal(n, ROWS);
+		for (int i = 0; i < ROWS; i += 13) {
+			struct regressor r;
+			struct err e = ERR_INIT;
+
+			if (xgboost_read(bytes, len, &r, &e) < 0)
+				fail_msg("%s", e.msg);
+			assert_close(answer(&r, "cpu_utilization,vcpus", (double)x[i][0],
+					    (double)x[i][1]),
+				     (double)theirs[i], 1e-6);
+		}
+		XGBoosterFree(b);
+	}
+	XGDMatrixFree(data);
 }
 
 static void lightgbm_goes_left_when_equal(void **state)
@@ -196,6 +254,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(xgboost_json_answers_as_its_trees_say),
+		cmocka_unit_test(what_xgboost_saves_answers_as_it_does),
 		cmocka_unit_test(lightgbm_goes_left_when_equal),
 		cmocka_unit_test(kepler_weights_are_by_milliseconds),
 		cmocka_unit_test(what_is_exported_says_what_cannot_come_back),
