@@ -175,7 +175,7 @@ static int read_learner(const json_t *top, struct regressor *r, struct err *e)
 {
 	const json_t *learner = json_object_get(top, "learner");
 	const json_t *params = json_object_get(learner, "learner_model_param");
-	double base, features, targets = 1;
+	double base = 0, features = 0, targets = 1;
 	int status = check_objective(learner, e);
 
 	if (status == 0)
