@@ -209,6 +209,7 @@ static void describe(struct exporter *x, const struct model_set *s, enum zone z,
 	onnx_metadata(&x->w, "vmwatts.tier", tier_name(m->tier));
 	onnx_metadata(&x->w, "vmwatts.interval_s", format_double(number, s->interval_s));
 	onnx_metadata(&x->w, "vmwatts.window_s", format_double(number, s->window_s));
+	onnx_metadata(&x->w, "vmwatts.size_vcpus", format_double(number, m->size_vcpus));
 }
 
 int onnx_export(const struct model_set *s, enum zone z, const struct model *m,

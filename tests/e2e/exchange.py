@@ -204,6 +204,7 @@ def compare_exported(family, zones, columns, step):
         names = [i.name for i in session.get_inputs()]
         about = session.get_modelmeta().custom_metadata_map
         theirs = [session.run(["watts"], {n: columns[n][i:i + 2000, None] for n in names})[0] for i in range(0, ROWS, 2000)]
+        say((float(about["vmwatts.size_vcpus"]) > 0) == (family == "sized"), f"{family} says whether it is of one size")
         compare(f"exported {about['vmwatts.family']} ({family}), {about['vmwatts.zone']}, in ONNX Runtime",
                 estimate(family + ".vmw", "out.csv", zone), np.concatenate(theirs))
 
