@@ -292,6 +292,8 @@ static const struct command verbs[] = {
 	{"activate", "serve a version of the store", cmd_trusting, NULL},
 	{"rollback", "serve the version before", cmd_trusting, NULL},
 	{"gc", "remove old versions", cmd_trusting, NULL},
+	{"import", "a model of another library into a signed bundle", NULL, "vmwatts-train"},
+	{"export", "a bundle's models as ONNX files", NULL, "vmwatts-train"},
 };
 
 int cmd_model(int argc, char **argv)

@@ -19,11 +19,11 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/inputs.h"
+#include "cli/signed.h"
 #include "train/adapt.h"
 #include "train/train.h"
 
-#define MAX_SIZE_DEFAULT (900u << 10)
-#define TRIALS_DEFAULT	 20
+#define TRIALS_DEFAULT 20
 
 struct arguments {
 	struct string_list datasets;
@@ -64,15 +64,6 @@ static void show_note(void *arg, const char *sentence)
 {
 	(void)arg;
 	fprintf(stderr, "vmwatts train: note: %s\n", sentence);
-}
-
-/* SOURCE_DATE_EPOCH where it is set, so that the same input gives the same bytes. */
-static int64_t creation_time(void)
-{
-	const char *epoch = getenv("SOURCE_DATE_EPOCH");
-	int64_t t;
-
-	return epoch && parse_i64(epoch, &t) == 0 ? t : (int64_t)time(NULL);
 }
 
 /* --search, --budget and --trials: what is allowed, and 20 trials when nothing is said. */
@@ -143,7 +134,7 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 	if (strcmp(a->uncore, "pp1") != 0 && strcmp(a->uncore, "package_minus_core") != 0)
 		return err_set(e, -ERR_USAGE, "--uncore %s: pp1 or package_minus_core are allowed",
 			       a->uncore);
-	*ret_max_size = MAX_SIZE_DEFAULT;
+	*ret_max_size = SIGNED_MAX_SIZE;
 	if (a->max_size && (parse_size(a->max_size, ret_max_size) < 0 || *ret_max_size < 1024))
 		return err_set(e, -ERR_USAGE, "--max-size %s: a size such as 900K is needed",
 			       a->max_size);
@@ -154,7 +145,7 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 	o->max_bytes = *ret_max_size;
 	o->name = a->name;
 	o->version = a->version;
-	o->created_s = creation_time();
+	o->created_s = signed_time();
 	o->sequence = a->sequence >= 0 ? a->sequence : o->created_s;
 	o->scope = (enum scope)scope;
 	o->no_history = a->stateless;
@@ -189,33 +180,6 @@ static int load_datasets(const struct string_list *paths, struct table **ret, st
 	}
 	*ret = all;
 	return 0;
-}
-
-/* Write OUT and OUT.minisig. */
-static int write_signed(const struct model_set *s, const char *out, const struct secret_key *key,
-			uint64_t max_size, size_t *ret_len, struct err *e)
-{
-	struct byte_writer w = {0};
-	struct text sig = {0};
-	char sig_path[PATH_MAX], comment[200];
-	int r = bundle_write(s, &w, e);
-
-	snprintf(sig_path, sizeof(sig_path), "%s.minisig", out);
-	snprintf(comment, sizeof(comment), "%s %s sequence:%lld", s->name, s->version,
-		 (long long)s->sequence);
-	if (r == 0 && w.len > max_size)
-		r = err_set(e, -EFBIG, "the bundle has %zu bytes, --max-size allows %llu", w.len,
-			    (unsigned long long)max_size);
-	if (r == 0)
-		r = minisign_sign(w.data, w.len, key, comment, &sig, e);
-	if (r == 0)
-		r = file_replace(out, 0600, w.data, w.len, e);
-	if (r == 0)
-		r = file_replace(sig_path, 0600, sig.s, sig.len, e);
-	*ret_len = w.len;
-	byte_writer_release(&w);
-	text_release(&sig);
-	return r;
 }
 
 static void print_table(const struct model_set *s, const char *out, size_t len)
@@ -308,7 +272,7 @@ static int run(struct arguments *a, struct err *e)
 	if (r == 0)
 		r = a->calibrate ? calibrate_set(a, &o, t, &s, e) : train(t, &o, &s, e);
 	if (r == 0)
-		r = write_signed(s, a->out, &key, max_size, &len, e);
+		r = signed_write(s, a->out, &key, max_size, &len, e);
 	if (r == 0 && o.search != SEARCH_NONE)
 		unlink(trials);
 	if (r == 0 && a->json)

@@ -19,6 +19,8 @@ int cmd_dataset(int argc, char **argv);
 int cmd_dataset_import(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_retrain(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_serve_client(int argc, char **argv);

@@ -12,10 +12,8 @@
 #include "base/cleanup.h"
 
 #define NUMBER_LIMIT 1e30 /* no watt, counter rate or time is larger */
-#define WATTS_LIMIT  1e6
 
 #define SIZE_VCPUS_MAX 65536.0
-#define SIZE_LEAST     1e-4 /* of the machine a sized model is of */
 
 static const char *const scope_names[SCOPE_COUNT] = {"vm_active", "node_total", "platform"};
 static const char *const family_names[FAMILY_COUNT] = {"linear", "physics", "blend", "mlp"};

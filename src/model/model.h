@@ -20,6 +20,9 @@
 #include "base/zone.h"
 #include "features/input.h"
 
+#define WATTS_LIMIT 1e6	 /* no model says more */
+#define SIZE_LEAST  1e-4 /* of the machine a sized model is of */
+
 /* What the trained watts mean: see ARCHITECTURE.md, "What the watts mean". */
 enum scope {
 	SCOPE_VM_ACTIVE,  /* the VM's active share, as the host's Kepler attributes it */

@@ -253,7 +253,7 @@ static bool adapt_line(struct few *f, struct model *m, struct adapt_zone *ret)
 	l = fit_line(f, method, f->n);
 	m->offset_w = l.offset_w + l.gain * m->offset_w;
 	m->gain *= l.gain;
-	m->max_w = fmax(l.offset_w + l.gain * m->max_w, 1e-3);
+	m->max_w = fmin(fmax(l.offset_w + l.gain * m->max_w, 1e-3), WATTS_LIMIT);
 	for (size_t k = 0; k < f->n; k++)
 		m->max_w = fmax(m->max_w, MAX_FACTOR * f->y[k]);
 	m->idle_w = fmin(fmax(l.offset_w + l.gain * m->idle_w, 0), m->max_w);

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vmwatts-bridge: serve a folder of Python's models over gRPC.
+
+TLS and a token unless both are given up in words, which is allowed on loopback only. Tokens are kept as hashes: a line
+`NAME SHA256` each; `vmwatts-bridge --new-token NAME` makes one.
+"""
+import argparse
+import concurrent.futures
+import hashlib
+import hmac
+import ipaddress
+import pathlib
+import secrets
+import signal
+import sys
+import threading
+from typing import Any, Callable, List, Optional
+
+import grpc
+
+from vmwatts_bridge.models import Loader
+from vmwatts_bridge.service import Service
+from vmwatts_bridge.trust import Refused, Trust, read_file
+
+VERSION = "0.1.0"
+MESSAGE_BYTES_MAX = 1 << 20
+
+
+class Tokens(grpc.ServerInterceptor):  # type: ignore[misc]
+    """Lets calls pass whose bearer token has one of the hashes."""
+
+    def __init__(self, hashes: List[bytes]) -> None:
+        self.hashes = hashes
+
+    def _good(self, token: str) -> bool:
+        mine = hashlib.sha256(token.encode()).hexdigest().encode()
+        found = False
+        for h in self.hashes:  # all of them, whichever fits
+            found |= hmac.compare_digest(mine, h)
+        return found
+
+    def intercept_service(self, continuation: Callable[[Any], Any], call: Any) -> Any:
+        header = dict(call.invocation_metadata).get("authorization", "")
+        if isinstance(header, str) and header.startswith("Bearer ") and self._good(header[7:]):
+            return continuation(call)
+
+        def refuse(request: Any, context: Any) -> Any:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "a valid bearer token is needed")
+
+        handler = continuation(call)
+        if handler is not None and handler.request_streaming:
+            return grpc.stream_stream_rpc_method_handler(refuse)
+        return grpc.unary_unary_rpc_method_handler(refuse)
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name may be anything tomorrow
+
+
+def _hashes(path: str) -> List[bytes]:
+    hashes = []
+    for number, line in enumerate(read_file(pathlib.Path(path)).decode("utf-8", "replace").splitlines(), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) != 2 or len(words[1]) != 64:
+            raise Refused(f"{path}:{number}: NAME SHA256 is expected (--new-token NAME makes such a line)")
+        hashes.append(words[1].lower().encode())
+    if not hashes:
+        raise Refused(f"{path}: no token there: nobody could call")
+    return hashes
+
+
+def _warn(sentence: str) -> None:
+    print(f"vmwatts-bridge: warning: {sentence}", file=sys.stderr, flush=True)
+
+
+def _open_port(server: Any, a: argparse.Namespace) -> int:
+    if a.plaintext:
+        _warn("no TLS: only this machine may call")
+        return int(server.add_insecure_port(a.listen))
+    with open(a.tls_cert, "rb") as cert:
+        chain = cert.read()
+    key = read_file(pathlib.Path(a.tls_key))
+    return int(server.add_secure_port(a.listen, grpc.ssl_server_credentials([(key, chain)])))
+
+
+def _check(a: argparse.Namespace) -> None:
+    if (a.plaintext or a.no_token) and not _is_loopback(a.listen):
+        raise Refused(f"--listen {a.listen}: --plaintext and --no-token are for 127.0.0.1 and [::1] alone")
+    if not a.plaintext and not (a.tls_cert and a.tls_key):
+        raise Refused("--tls-cert and --tls-key are needed (or --plaintext on loopback)")
+    if not a.no_token and not a.tokens:
+        raise Refused("--tokens FILE is needed (or --no-token on loopback)")
+
+
+def serve(a: argparse.Namespace) -> None:
+    _check(a)
+    guards = [] if a.no_token else [Tokens(_hashes(a.tokens))]
+    service = Service(Loader(Trust(a.trust), a.allow_pickle, _warn), [pathlib.Path(p) for p in a.models], VERSION)
+    server = grpc.server(
+        concurrent.futures.ThreadPoolExecutor(a.threads), interceptors=guards, maximum_concurrent_rpcs=a.threads * 64,
+        options=[("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.so_reuseport", 0)])
+    server.add_generic_rpc_handlers((service.handler(),))
+    port = _open_port(server, a)
+    if not port:
+        raise Refused(f"--listen {a.listen}: the address cannot be used")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server.start()
+    print(f"vmwatts-bridge: {', '.join(service.models.zones)} on port {port}", flush=True)
+    stop.wait()
+    server.stop(5).wait()
+    service.models.close()
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    p = argparse.ArgumentParser(prog="vmwatts-bridge", description=__doc__)
+    p.add_argument("--models", nargs="+", metavar="DIR", help="folders that may be loaded; the first is, at start")
+    p.add_argument("--trust", metavar="K.pub|DIR", help="minisign public keys that model files must be signed by")
+    p.add_argument("--listen", default="127.0.0.1:9104", metavar="A:P", help="address (127.0.0.1:9104)")
+    p.add_argument("--tls-cert", metavar="FILE", help="the server's certificate chain, PEM")
+    p.add_argument("--tls-key", metavar="FILE", help="its key, which only we may write")
+    p.add_argument("--tokens", metavar="FILE", help="who may call: NAME SHA256 a line")
+    p.add_argument("--new-token", metavar="NAME", help="print a token (stderr) and its line for --tokens (stdout)")
+    p.add_argument("--plaintext", action="store_true", help="no TLS; loopback only")
+    p.add_argument("--no-token", action="store_true", help="anybody on this machine may call; loopback only")
+    p.add_argument("--allow-pickle", action="store_true", help="load signed pickles, in a sandbox")
+    p.add_argument("--threads", type=int, default=4, metavar="N", help="calls at a time (4)")
+    a = p.parse_args(argv)
+    if a.new_token:
+        token = secrets.token_urlsafe(32)
+        print(token, file=sys.stderr)
+        print(a.new_token, hashlib.sha256(token.encode()).hexdigest())
+        return 0
+    if not a.models or not a.trust:
+        p.error("--models DIR and --trust K.pub are needed")
+    try:
+        serve(a)
+    except (Refused, OSError) as e:
+        print(f"vmwatts-bridge: {e}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,50 @@
+#!/bin/bash
+# vmwatts model import and export at the command line: a bundle from Kepler's weights, its way to an honest interval, and back out.
+. "$(dirname "$0")/../tap.sh"
+if [ ! -x "$build/vmwatts-train" ]; then
+	skip "import and export" "built without vmwatts-train"
+	done_testing
+	exit
+fi
+cd "$work" || exit 1
+model() { "$vmwatts" model "$@"; }
+import() { model import "$@" --out b.vmw --sign-key k.key; }
+model keygen --out k >/dev/null
+cat >kepler.json <<'END'
+{"package":{"All_Weights":{"Bias_Weight":0.5,"Numerical_Variables":{"bpf_cpu_time_ms":{"scale":1000,"weight":5}}}},
+ "dram":{"All_Weights":{"Bias_Weight":0.1,"Numerical_Variables":{"bpf_cpu_time_ms":{"scale":1000,"weight":0.2}}}}}
+END
+like "$(import --kepler kepler.json)" "package +linear +os +cpu_busy_vcpus.*dram +linear.*error is not known" "Kepler's weights become a bundle"
+is "$(model inspect b.vmw --trust k.pub --json | jq -c '[.scope, .card.evaluation, (.card.imported.zones | keys)]')" \
+	'["node_total",null,["dram","package"]]' "its card says what is not known"
+printf 'time_s,cpu_busy_vcpus\n0,0\n5,2\n' >rows.csv
+answers=$("$vmwatts" estimate --bundle b.vmw --trust k.pub --stateless <rows.csv)
+is "$(cut -d, -f2 <<<"$answers" | tr '\n' ' ')" "package_watts 0.5 10.5 " "which answers by the formula"
+like "$(sed -n '3s/,/ /gp' <<<"$answers")" "^5 10.5 0 1060.5 0.0[0-9]+" "with the widest interval and hardly any confidence"
+"$vmwatts" dataset import --joined "$top"/data/metalci/2024091[34]*.csv --window 20 --out d.db >/dev/null 2>&1
+like "$("$vmwatts" evaluate --bundle b.vmw --trust k.pub --dataset d.db --json | jq .zones.package.mape)" "^[0-9]" "evaluate measures it"
+"$vmwatts" train --calibrate b.vmw --trust k.pub --dataset d.db --out c.vmw --sign-key k.key >/dev/null 2>&1
+is $? 0 "train --calibrate takes it"
+width() { "$vmwatts" evaluate --bundle "$1" --trust k.pub --dataset d.db --json | jq .zones.package.mean_interval_watts; }
+ok "$(awk -v a="$(width b.vmw)" -v b="$(width c.vmw)" 'BEGIN {print !(b > 0 && b < a / 10)}')" "and its intervals are a tenth or less"
+is "$(model export b.vmw --trust k.pub --onnx out --json | jq -c '[.[] | [.zone, .family, .file]]')" \
+	'[["package","linear","out/package_model.onnx"],["dram","linear","out/dram_model.onnx"]]' "export writes a file a zone"
+model export b.vmw --trust k.pub --onnx one.onnx --zone dram >/dev/null
+cmp -s one.onnx out/dram_model.onnx
+ok $? "or one zone's"
+
+refused 2 "one of --onnx" "no format" model import kepler.json --out x --sign-key k.key
+refused 2 "needed" "no file" import --xgboost
+refused 1 "no objective" "the first of several files is looked at first" import --xgboost --zone dram=kepler.json core=kepler.json
+refused 1 "kepler.json: no objective" "a file of another format" import --xgboost kepler.json
+refused 1 "kepler.json: not an ONNX file" "JSON for ONNX" import --onnx kepler.json
+refused 2 "package=FILE" "a zone that is none" import --xgboost --zone gpu=kepler.json
+sed 's/bpf_cpu_time_ms/gpu_watts/' kepler.json >strange.json
+refused 1 "gpu_watts.*--features" "a feature that we do not have" import --kepler strange.json
+model import --kepler strange.json --features gpu_watts=cpu_busy_vcpus --out s.vmw --sign-key k.key >/dev/null
+is $? 0 "and --features translates it"
+printf '{"package":{"All_Weights":{"Bias_Weight":1,"CurveFit_Weights":[1],"Numerical_Variables":{}}}}' >curve.json
+refused 1 "CurveFit_Weights" "a curve fit is named" import --kepler curve.json
+refused 2 "--model 9" "a model that is not there" model export c.vmw --trust k.pub --onnx x --model 9
+refused 2 "no such zone" "a zone that is not there" model export c.vmw --trust k.pub --onnx x --zone core
+done_testing

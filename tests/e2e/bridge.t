@@ -1,0 +1,77 @@
+#!/bin/bash
+# The Python bridge, installed from the tree: a real gRPC client over TLS with a token; what it must refuse.
+. "$(dirname "$0")/../tap.sh"
+. "$top/tests/venv.sh"
+if ! venv; then
+	skip "the bridge" "the Python packages it needs cannot be installed here"
+	done_testing
+	exit
+fi
+cd "$work" || exit 1
+cp -r "$top/bridge" "$top/proto" . # pip builds in place
+"$python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --target site ./bridge >pip.log 2>&1
+is $? 0 "pip installs it from the tree"
+export PYTHONPATH=$work/site PYTHONDONTWRITEBYTECODE=1
+(cd bridge && MYPYPATH="" "$python" -m mypy --cache-dir="$build/mypy" vmwatts_bridge) >mypy.log 2>&1
+is $? 0 "mypy has nothing to say"
+head -5 mypy.log | sed 's/^/# /'
+
+bridge() { timeout 60 "$python" -m vmwatts_bridge "$@"; }
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+	-keyout tls.key -out tls.crt 2>/dev/null
+chmod 600 tls.key
+bridge --new-token tester >tokens 2>token
+"$vmwatts" model keygen --out k >/dev/null
+"$vmwatts" model keygen --out other >/dev/null
+"$python" "$top/tests/e2e/bridge_peer.py" make >made.log 2>&1
+is $? 0 "models of ONNX, XGBoost and scikit-learn"
+sign() { # minisign signs what is no bundle
+	local f
+	for f in "$@"; do "$python" "$top/tests/e2e/bridge_peer.py" sign "$f" k.key; done
+}
+sign m/* p/* e/*
+serve() { # ARGUMENTS: starts it on a port of its own, sets $port
+	"$python" -m vmwatts_bridge --trust k.pub --tls-cert tls.crt --tls-key tls.key --tokens tokens --listen 127.0.0.1:0 "$@" >served 2>said &
+	pids+=($!)
+	wait_for 30 grep -q "on port" served || { head -3 said; return 1; }
+	port=$(sed -n 's/.* on port //p' served)
+}
+peer() { timeout 60 "$python" "$top/tests/e2e/bridge_peer.py" "$@"; }
+
+serve --models m p
+is $? 0 "it starts with signed models"
+like "$(peer good "$port" 2>&1)" "^same 200 rows" "a client over TLS with a token gets the models' own watts"
+like "$(peer denied "$port" 2>&1)" "^UNAUTHENTICATED UNAUTHENTICATED UNAUTHENTICATED" "no token, a wrong one, a stream without: refused"
+like "$(peer plain "$port" 2>&1)" "^UNAVAILABLE" "a client without TLS is refused"
+like "$(peer missing "$port" 2>&1)" "^INVALID_ARGUMENT" "a row without the features is refused, not answered with 0"
+like "$(peer load "$port" /etc 2>&1)" "^PERMISSION_DENIED" "LoadModels of another folder is denied"
+like "$(peer load "$port" "$work/p" 2>&1)" "^False .*allow-pickle" "LoadModels of pickles without the flag fails, with the reason"
+like "$(peer info "$port" 2>&1)" "onnx\+xgboost" "GetModelInfo says what runs"
+
+# what may not be loaded, each in one sentence
+deny() { refused 1 "$1" "$2" bridge --models "$3" --trust k.pub --tls-cert tls.crt --tls-key tls.key --tokens tokens --listen 127.0.0.1:0 "${@:4}"; }
+cp -r m x && rm x/package_model.onnx.minisig
+deny "not signed" "an unsigned model" x
+cp -r m/. x && printf x >>x/package_model.onnx
+deny "signature does not fit" "a changed model" x
+cp m/package_model.onnx x/ && chmod o+w x/package_model.onnx
+deny "may write" "a model that anybody may write" x
+chmod o-w x/package_model.onnx && chmod o+w x
+deny "may write" "a folder that anybody may write" x
+chmod o-w x
+"$python" "$top/tests/e2e/bridge_peer.py" sign x/package_model.onnx other.key
+deny "not trusted" "a model signed by another key" x
+deny "allow-pickle" "a signed pickle without the flag" p
+rm p/package_model.pkl.minisig
+deny "not signed" "an unsigned pickle with the flag" p --allow-pickle
+sign p/package_model.pkl
+refused 1 "loopback|127.0.0.1" "plaintext for other machines" bridge --models m --trust k.pub --plaintext --no-token --listen 0.0.0.0:0
+refused 1 "tls-cert" "no certificate and no --plaintext" bridge --models m --trust k.pub --tokens tokens
+
+serve --models p e --allow-pickle
+like "$(cat said)" "a pickle is a program" "a pickle is served with a warning"
+like "$(peer pickle "$port" 2>&1)" "^same 200 rows" "a signed pickle with its scaler answers as scikit-learn does"
+like "$(peer load "$port" "$work/e" 2>&1)" "^True" "a signed pickle that attacks is loaded, and the server lives"
+is "$(ls proof 2>/dev/null)" "" "it left no file"
+like "$(peer attack "$port" 2>&1)" "system=EPERM.* socket=EPERM.* write=EPERM.* fork=EPERM" "inside: no program, no network, no writing, no process"
+done_testing
