@@ -19,7 +19,7 @@ fi
 ok $? "the packages build and lintian has nothing to say"
 tail -5 "$work/deb.log" | sed 's/^/# /'
 debs=$build/deb
-for p in vmwatts vmwatts-train vmwatts-net vmwatts-powercap libvmwatts0 libvmwatts-dev golang-vmwatts-dev; do
+for p in vmwatts vmwatts-train vmwatts-net vmwatts-powercap vmwatts-serve libvmwatts0 libvmwatts-dev golang-vmwatts-dev; do
 	ls "$debs/${p}_"*.deb >/dev/null 2>&1
 	ok $? "$p is one of them"
 done
@@ -150,7 +150,7 @@ stop
 within "$root" bash -c 'apt-get install -y --no-install-recommends /debs/*.deb' >"$work/apt2.log" 2>&1 </dev/null
 ok $? "the other packages install"
 [ $? -eq 0 ] || tail -5 "$work/apt2.log" | sed 's/^/# /'
-for command in train evaluate retrain "record host" poll powercap; do
+for command in train evaluate retrain "record host" poll powercap serve; do
 	within "$root" vmwatts $command --help >/dev/null 2>&1
 	ok $? "vmwatts $command is there"
 done
@@ -160,7 +160,7 @@ newer() { # PACKAGE: the same, one version up
 		dpkg-deb --root-owner-group -Zgzip -b "$work/newer" "$root/debs/$1-next.deb" >/dev/null
 	rm -rf "$work/newer"
 }
-for p in vmwatts vmwatts-train vmwatts-net vmwatts-powercap; do newer $p; done
+for p in vmwatts vmwatts-train vmwatts-net vmwatts-powercap vmwatts-serve; do newer $p; done
 within "$root" bash -c 'dpkg -i /debs/*-next.deb' >"$work/up.log" 2>&1 </dev/null
 ok $? "an upgrade asks nothing"
 like "$(within "$root" dpkg-query -W -f '${Version} ${Status}' vmwatts)" '\+next install ok installed' "and is installed"
@@ -171,7 +171,7 @@ ok $? "watts after the upgrade"
 awk -v a="$after" -v b="$(joules)" 'BEGIN {exit !(b >= a)}'
 ok $? "joules never fall"
 stop
-within "$root" bash -c 'apt-get purge -y --autoremove vmwatts vmwatts-train vmwatts-net vmwatts-powercap libvmwatts0 libvmwatts-dev golang-vmwatts-dev' \
+within "$root" bash -c 'apt-get purge -y --autoremove vmwatts vmwatts-train vmwatts-net vmwatts-powercap vmwatts-serve libvmwatts0 libvmwatts-dev golang-vmwatts-dev' \
 	>"$work/purge.log" 2>&1 </dev/null
 ok $? "purge"
 listing >"$work/after"
