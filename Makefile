@@ -36,6 +36,9 @@ bench: all ## what a tick costs
 serve-load: all ## a model server under load: 10000 idle connections, 1000000 calls over 100 others (2 minutes)
 	@tools/serve-load
 
+serve-compare: all ## the native model server beside the Python bridge, the same model under the same load (2 minutes)
+	@tools/serve-compare
+
 lint: all ## format, layers, warnings of gcc and clang, cppcheck
 	@tools/lint
 
@@ -83,4 +86,4 @@ clean:
 help:
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-.PHONY: abi accuracy all e2e man run demo test bench serve-load lint san valgrind fuzz fleet reloads mutations cover fmt clean help deb image
+.PHONY: abi accuracy all e2e man run demo test bench serve-load serve-compare lint san valgrind fuzz fleet reloads mutations cover fmt clean help deb image
