@@ -88,6 +88,16 @@ class Browser:
         while not any(e.get('method') == method for e in self.events):
             self.events.append(self.read())
 
+    def close(self):
+        """As a user would, so that its children end too; by force when it does not."""
+        try:
+            self.session = None
+            self.ask('Browser.close')
+            self.process.wait(5)
+        except (OSError, SystemExit, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+
     def value(self, expression):
         return self.ask('Runtime.evaluate', expression=expression, returnByValue=True)['result'].get('value')
 
@@ -162,7 +172,7 @@ def judge(b, folder, name, url):
 
 def main():
     program, folder, *urls = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:  # its children may still write
         b = Browser(program, profile)
         try:
             target = b.ask('Target.createTarget', url='about:blank')['targetId']
@@ -171,8 +181,7 @@ def main():
                 b.ask(f'{domain}.enable')
             print(json.dumps([judge(b, folder, f'page{i}', url) for i, url in enumerate(urls)], indent=1))
         finally:
-            b.process.kill()
-            b.process.wait()
+            b.close()
 
 
 main()
