@@ -239,8 +239,9 @@ int agent_reload(struct agent *a, struct err *e)
 	memcpy(a->token, token, sizeof(a->token));
 	take_parts(a, &parts);
 	agent_count_reload(a, 0);
-	/* Estimate what passed since the last tick. */
-	agent_tick(a);
+	/* Estimate what passed since the last tick, where that is long enough to say anything. */
+	if (!agent_tick(a))
+		agent_fill_bundle(a);
 	log_setup((enum log_level)a->config.log_level, (enum log_format)a->config.log_format);
 	agent_tell_model(a);
 	agent_check_isolation(a);

@@ -264,6 +264,7 @@ void agent_fill_bundle(struct agent *a)
 
 	s->config_reload_failures = a->config_reload_failures;
 	s->bundle_load_failures = a->bundle_load_failures;
+	s->migrations = a->migrations;
 	s->bundle = a->bundle;
 	s->bundle.on_probation = a->probation != NULL;
 	if (a->http)

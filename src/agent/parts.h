@@ -97,7 +97,8 @@ void agent_watch_probation(struct agent *a, const double *truth_w);
 /* A bundle was loaded while serving (r 0), or refused. */
 void agent_count_reload(struct agent *a, int r);
 
-/* What became of bundles, into the snapshot. */
+/* What the agent itself counts (bundles, reloads, migrations), into the snapshot: a new meter's has
+ * none of it. */
 void agent_fill_bundle(struct agent *a);
 
 /*

@@ -14,7 +14,6 @@ static void fill_costs(struct agent *a, int64_t begin_ns)
 	memcpy(s->source_errors, stats->errors, sizeof(s->source_errors));
 	for (int i = 0; i < SOURCE_COUNT; i++)
 		s->source_duration_s[i] = (double)stats->duration_ns[i] / 1e9;
-	s->migrations = a->migrations;
 	agent_fill_bundle(a);
 	s->tick_s = (double)(a->kernel->thread_cpu_ns() - begin_ns) / 1e9;
 }

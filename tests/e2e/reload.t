@@ -133,7 +133,7 @@ ok $? "$reloads reloads"
 after=$(memory)
 kill $load
 wait $load
-ok $? "no request failed and no joule counter stepped back: $(cat load.json)"
+ok $? "no request failed and no counter stepped back: $(cat load.json)"
 [ "$(jq .per_second load.json)" -ge $((rate * 9 / 10)) ]
 ok $? "at $rate scrapes a second"
 [ "${after%.*}" -le $((${before%.*} + 1048576)) ]

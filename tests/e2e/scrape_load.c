@@ -2,7 +2,7 @@
 /*
  * A scrape load: scrape_load PORT RATE asks 127.0.0.1:PORT for /metrics RATE times a second on four
  * kept connections until SIGTERM. Then one JSON object on stdout: requests, those that failed,
- * joule counters that stepped back, requests a second and the slowest answer. Exit 1 if any failed
+ * counters that stepped back, requests a second and the slowest answer. Exit 1 if any failed
  * or stepped back.
  */
 #include <arpa/inet.h>
@@ -30,7 +30,7 @@ struct client {
 	pthread_t thread;
 	int fd;
 	char answer[ANSWER_MAX];
-	double joules[SERIES];
+	double joules[SERIES], reloads;
 	uint64_t requests, failed, back;
 	int64_t slowest_ns;
 };
@@ -80,10 +80,21 @@ static bool ask(struct client *c)
 	return !strncmp(c->answer, "HTTP/1.1 200", 12);
 }
 
-/* Joules must be there, every one of them, and never fall; watts of the package must be there. */
+/*
+ * Joules must be there, every one of them, and never fall, nor must the count of reloads; watts of
+ * the package must be there.
+ */
 static bool check(struct client *c)
 {
+	static const char reloads[] = "\nvmwatts_bundle_reloads_total{result=\"success\"} ";
+	const char *count = strstr(c->answer, reloads);
 	size_t n = 0;
+
+	if (!count)
+		return false;
+	if (strtod(count + sizeof(reloads) - 1, NULL) < c->reloads)
+		c->back++;
+	c->reloads = strtod(count + sizeof(reloads) - 1, NULL);
 
 	for (const char *p = c->answer; (p = strstr(p, "joules_total{")) && n < SERIES; p++, n++) {
 		double value = strtod(strstr(p, "} ") + 2, NULL);
