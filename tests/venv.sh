@@ -1,7 +1,7 @@
 # Shared by tests that need Python packages: source it behind tap.sh.
 # venv: a virtual environment below the build folder with all that any of them needs, kept for the
 # next run; sets $python. Status 1 where the packages cannot be had: the caller skips with the reason.
-venv_packages="numpy pandas onnx onnxruntime scikit-learn skl2onnx onnxmltools xgboost lightgbm grpcio grpcio-tools setuptools wheel pynacl joblib mypy dask[dataframe] distributed"
+venv_packages="numpy pandas onnx onnxruntime scikit-learn skl2onnx onnxmltools xgboost lightgbm grpcio grpcio-tools grpcio-reflection grpcio-health-checking setuptools wheel pynacl joblib mypy dask[dataframe] distributed pyyaml kubernetes-validate==1.33.0"
 
 venv() {
 	local at=$build/venv

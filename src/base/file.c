@@ -124,6 +124,16 @@ static void hand_over(const char *path, int fd)
 		return;
 }
 
+int file_check_secret(const char *path, const struct stat *st, struct err *e)
+{
+	mode_t open = st->st_mode & (S_IRWXG | S_IRWXO);
+	bool lent = open == S_IRGRP && st->st_uid == 0 && geteuid() != 0;
+
+	if (open && !lent)
+		return err_set(e, -EPERM, "%s: group or others may use it; chmod 600 it", path);
+	return 0;
+}
+
 int file_replace(const char *path, mode_t mode, const void *data, size_t len, struct err *e)
 {
 	char temporary[PATH_MAX];

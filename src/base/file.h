@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -17,6 +18,13 @@
  */
 int file_read(const char *path, size_t max, bool only_owner_writes, char **ret, size_t *ret_len,
 	      struct err *e);
+
+/*
+ * -EPERM where others than its owner may use a file that holds a secret. Root's
+ * file that a group may read is fit for a member of it: so are secrets mounted
+ * that an orchestrator keeps, and keys in Debian's /etc/ssl/private.
+ */
+int file_check_secret(const char *path, const struct stat *st, struct err *e);
 
 /*
  * Write to a new file beside PATH, fsync, rename over PATH, fsync the directory.

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #define BASE64	       sodium_base64_VARIANT_ORIGINAL
 #define TRUSTED_PREFIX "trusted comment: "
@@ -132,8 +133,8 @@ static int read_second_line(const char *path, const char *what, uint8_t *bytes, 
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(e, "%s %s", what, path);
-	if (secret && (st.st_mode & (S_IRWXG | S_IRWXO)))
-		return err_set(e, -EPERM, "%s %s is open to others: chmod 600 it", what, path);
+	if (secret && file_check_secret(path, &st, e) < 0)
+		return e->code;
 	len = read(fd, text, sizeof(text) - 1);
 	if (len < 0)
 		return err_errno(e, "%s %s", what, path);

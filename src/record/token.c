@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #define FILE_MAX   (1u << 20)
 #define TOKEN_SIZE 32
@@ -38,8 +39,8 @@ static int read_secret(const char *path, char **ret, struct err *e)
 		return err_errno(e, "%s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)FILE_MAX)
 		return err_set(e, -EINVAL, "%s: not a file of tokens", path);
-	if (st.st_mode & (S_IRWXG | S_IRWXO))
-		return err_set(e, -EPERM, "%s: group or others may use it; chmod 600 it", path);
+	if (file_check_secret(path, &st, e) < 0)
+		return e->code;
 	text = calloc(1, (size_t)st.st_size + 1);
 	if (!text)
 		return err_nomem(e);

@@ -19,12 +19,30 @@
 #include "serve/arena.h"
 #include "serve/grpclog.h"
 
-#define METHOD	      "/PowerEstimationService/EstimatePower"
+#define UNARY	      "/PowerEstimationService/EstimatePower"
+#define STREAM	      "/PowerEstimationService/EstimateStream"
 #define ANSWER_MAX    65536
 #define PEM_MAX	      (1u << 20)
 #define WATTS_MOST    1e6
 #define NOT_STATED    0.5 /* the confidence in watts whose server states none */
 #define TOKEN_AGAIN_S 5
+
+/*
+ * One call: unary, or the stream, which stays open and whose server keeps the
+ * history. What gRPC writes into stays where it is until nothing is under way.
+ */
+struct call {
+	grpc_call *call; /* NULL: none is open */
+	grpc_metadata_array headers, trailers;
+	grpc_byte_buffer *out, *in;
+	grpc_status_code status;
+	grpc_slice words;
+	bool begun, asking, open; /* headers are out; a message is under way; so is the status */
+};
+
+/* What an event of the queue tells of. */
+#define TAG_MESSAGE ((void *)1)
+#define TAG_STATUS  ((void *)2)
 
 struct client {
 	struct client_options o;
@@ -33,6 +51,8 @@ struct client {
 	struct arena arena;
 	char *bearer; /* "Bearer TOKEN", or NULL */
 	gpr_timespec token_read;
+	struct call call;
+	bool stream; /* the server's last answer asked for one */
 };
 
 /* ---- opening ---- */
@@ -149,21 +169,6 @@ int client_open(const struct client_options *o, struct client **ret, struct err 
 	return 0;
 }
 
-void client_close(struct client *c)
-{
-	if (!c)
-		return;
-	grpc_channel_destroy(c->channel);
-	grpc_completion_queue_shutdown(c->queue);
-	while (grpc_completion_queue_next(c->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL)
-		       .type != GRPC_QUEUE_SHUTDOWN)
-		;
-	grpc_completion_queue_destroy(c->queue);
-	arena_release(&c->arena);
-	free(c->bearer);
-	free(c);
-}
-
 /* ---- the message ---- */
 
 static void *arena_alloc(void *a, size_t size)
@@ -177,7 +182,7 @@ static void arena_ignore(void *a, void *p)
 	(void)p;
 }
 
-static grpc_byte_buffer *pack(struct client *c, const struct remote_question *q)
+static grpc_byte_buffer *pack(const struct remote_question *q)
 {
 	EstimationRequest request = ESTIMATION_REQUEST__INIT;
 	EstimationRequest__FeaturesEntry features[FEATURE_COUNT], *at[FEATURE_COUNT];
@@ -186,7 +191,6 @@ static grpc_byte_buffer *pack(struct client *c, const struct remote_question *q)
 	grpc_slice slice;
 	size_t n = 0;
 
-	(void)c;
 	feature_foreach (f) {
 		if (!isfinite(q->row.v[f]))
 			continue;
@@ -296,16 +300,18 @@ static bool any_trained(const struct remote_answer *a)
 	return false;
 }
 
-static void read_answer(struct client *c, grpc_byte_buffer *buffer, struct remote_answer *ret)
+/* True when the server asks for a stream. */
+static bool read_answer(struct client *c, grpc_byte_buffer *buffer, struct remote_answer *ret)
 {
 	ProtobufCAllocator alloc = {arena_alloc, arena_ignore, &c->arena};
 	grpc_byte_buffer_reader reader;
 	EstimationResponse *m;
+	bool stream = false;
 	grpc_slice all;
 
 	ret->reason = REMOTE_BAD_ANSWER;
-	if (!buffer || !grpc_byte_buffer_reader_init(&reader, buffer))
-		return;
+	if (!grpc_byte_buffer_reader_init(&reader, buffer))
+		return false;
 	all = grpc_byte_buffer_reader_readall(&reader);
 	grpc_byte_buffer_reader_destroy(&reader);
 	m = estimation_response__unpack(&alloc, GRPC_SLICE_LENGTH(all), GRPC_SLICE_START_PTR(all));
@@ -314,12 +320,14 @@ static void read_answer(struct client *c, grpc_byte_buffer *buffer, struct remot
 		copy_text(ret->name, sizeof(ret->name), m->model_name);
 		copy_text(ret->version, sizeof(ret->version), m->model_version);
 		ret->reason = REMOTE_NONE;
+		stream = m->reads_history;
 		if (!any_trained(ret) ||
 		    (m->scope && m->scope[0] && strcmp(m->scope, scope_name(SCOPE_VM_ACTIVE)) != 0))
 			ret->reason = REMOTE_NO_MODEL;
 	}
 	grpc_slice_unref(all);
 	arena_reset(&c->arena);
+	return stream;
 }
 
 /* ---- the call ---- */
@@ -352,46 +360,113 @@ static enum remote_reason reason_of(grpc_status_code code, const char *words)
 	}
 }
 
-/* What a call gives back. */
-struct received {
-	grpc_metadata_array headers, trailers;
-	grpc_byte_buffer *message;
-	grpc_status_code status;
-	grpc_slice words;
-};
-
-static bool run_call(struct client *c, grpc_call *call, grpc_byte_buffer *out, struct received *in)
+static bool begin_call(struct client *c)
 {
+	const char *method = c->stream ? STREAM : UNARY;
+	struct call *call = &c->call;
+	grpc_op op;
+
+	*call = (struct call){.status = GRPC_STATUS_UNKNOWN, .words = grpc_empty_slice()};
+	grpc_metadata_array_init(&call->headers);
+	grpc_metadata_array_init(&call->trailers);
+	call->call = grpc_channel_create_call(c->channel, NULL, GRPC_PROPAGATE_DEFAULTS, c->queue,
+					      grpc_slice_from_static_string(method), NULL,
+					      gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+	memset(&op, 0, sizeof(op));
+	op.op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+	op.data.recv_status_on_client.trailing_metadata = &call->trailers;
+	op.data.recv_status_on_client.status = &call->status;
+	op.data.recv_status_on_client.status_details = &call->words;
+	call->open = grpc_call_start_batch(call->call, &op, 1, TAG_STATUS, NULL) == GRPC_CALL_OK;
+	return call->open;
+}
+
+/* Headers where they are not out yet, a question, and the wait for its answer. */
+static bool send_question(struct client *c, const struct remote_question *q)
+{
+	struct call *call = &c->call;
 	grpc_metadata bearer;
-	grpc_op ops[6];
-	bool done;
+	grpc_op ops[5];
+	size_t n = 0;
 
 	memset(ops, 0, sizeof(ops));
 	memset(&bearer, 0, sizeof(bearer));
-	ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
-	if (c->bearer) {
-		bearer.key = grpc_slice_from_static_string("authorization");
-		bearer.value = grpc_slice_from_copied_string(c->bearer);
-		ops[0].data.send_initial_metadata.count = 1;
-		ops[0].data.send_initial_metadata.metadata = &bearer;
+	bearer.key = grpc_slice_from_static_string("authorization");
+	bearer.value = grpc_slice_from_copied_string(c->bearer ? c->bearer : "");
+	if (!call->begun) {
+		ops[n].op = GRPC_OP_SEND_INITIAL_METADATA;
+		ops[n].data.send_initial_metadata.count = c->bearer ? 1 : 0;
+		ops[n++].data.send_initial_metadata.metadata = &bearer;
+		ops[n].op = GRPC_OP_RECV_INITIAL_METADATA;
+		ops[n++].data.recv_initial_metadata.recv_initial_metadata = &call->headers;
+		call->begun = true;
 	}
-	ops[1].op = GRPC_OP_SEND_MESSAGE;
-	ops[1].data.send_message.send_message = out;
-	ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
-	ops[3].op = GRPC_OP_RECV_INITIAL_METADATA;
-	ops[3].data.recv_initial_metadata.recv_initial_metadata = &in->headers;
-	ops[4].op = GRPC_OP_RECV_MESSAGE;
-	ops[4].data.recv_message.recv_message = &in->message;
-	ops[5].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
-	ops[5].data.recv_status_on_client.trailing_metadata = &in->trailers;
-	ops[5].data.recv_status_on_client.status = &in->status;
-	ops[5].data.recv_status_on_client.status_details = &in->words;
-	done = grpc_call_start_batch(call, ops, array_size(ops), call, NULL) == GRPC_CALL_OK;
-	if (done) /* the call's own deadline ends it */
-		grpc_completion_queue_next(c->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
-	if (c->bearer)
-		grpc_slice_unref(bearer.value);
-	return done;
+	grpc_byte_buffer_destroy(call->out);
+	call->out = pack(q);
+	ops[n].op = GRPC_OP_SEND_MESSAGE;
+	ops[n++].data.send_message.send_message = call->out;
+	if (!c->stream)
+		ops[n++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+	ops[n].op = GRPC_OP_RECV_MESSAGE;
+	ops[n++].data.recv_message.recv_message = &call->in;
+	call->asking = grpc_call_start_batch(call->call, ops, n, TAG_MESSAGE, NULL) == GRPC_CALL_OK;
+	grpc_slice_unref(bearer.value);
+	return call->asking;
+}
+
+/* False when the time is over first. */
+static bool next_event(struct client *c, gpr_timespec deadline)
+{
+	grpc_event event = grpc_completion_queue_next(c->queue, deadline, NULL);
+
+	if (event.type != GRPC_OP_COMPLETE)
+		return false;
+	if (event.tag == TAG_MESSAGE)
+		c->call.asking = false;
+	else
+		c->call.open = false;
+	return true;
+}
+
+static void drop_message(struct call *call)
+{
+	grpc_byte_buffer_destroy(call->in);
+	call->in = NULL;
+}
+
+static void end_call(struct client *c)
+{
+	struct call *call = &c->call;
+
+	if (!call->call)
+		return;
+	if (call->open || call->asking)
+		grpc_call_cancel(call->call, NULL);
+	while (call->open || call->asking)
+		next_event(c, gpr_inf_future(GPR_CLOCK_REALTIME));
+	drop_message(call);
+	grpc_byte_buffer_destroy(call->out);
+	grpc_metadata_array_destroy(&call->headers);
+	grpc_metadata_array_destroy(&call->trailers);
+	grpc_slice_unref(call->words);
+	grpc_call_unref(call->call);
+	call->call = NULL;
+}
+
+void client_close(struct client *c)
+{
+	if (!c)
+		return;
+	end_call(c);
+	grpc_channel_destroy(c->channel);
+	grpc_completion_queue_shutdown(c->queue);
+	while (grpc_completion_queue_next(c->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL)
+		       .type != GRPC_QUEUE_SHUTDOWN)
+		;
+	grpc_completion_queue_destroy(c->queue);
+	arena_release(&c->arena);
+	free(c->bearer);
+	free(c);
 }
 
 /* A refused token may have been changed in its file, but it is not read at every call. */
@@ -405,44 +480,68 @@ static void renew_token(struct client *c)
 		read_token(c, &e);
 }
 
-void client_ask(struct client *c, const struct remote_question *q, struct remote_answer *ret,
+static void why_ended(const struct call *call, struct remote_answer *ret, struct err *why)
+{
+	char *words = grpc_slice_to_c_string(call->words);
+
+	if (call->status == GRPC_STATUS_OK) {
+		ret->reason = REMOTE_UNREACHABLE;
+		err_set(why, -EIO, "it has ended the call");
+	} else {
+		ret->reason = reason_of(call->status, words);
+		err_set(why, -EIO, "status %d, %.300s", (int)call->status, words);
+	}
+	gpr_free(words);
+}
+
+/* One question over the call that is open, or over one that is opened; true when a stream is to
+ * answer the next. */
+static bool ask(struct client *c, const struct remote_question *q, struct remote_answer *ret,
 		struct err *why)
 {
 	gpr_timespec deadline =
 		gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
 			     gpr_time_from_millis((int64_t)c->o.timeout_ms, GPR_TIMESPAN));
-	grpc_byte_buffer *out = pack(c, q);
-	struct received in = {.words = grpc_empty_slice(), .status = GRPC_STATUS_UNKNOWN};
-	grpc_call *call = grpc_channel_create_call(c->channel, NULL, GRPC_PROPAGATE_DEFAULTS,
-						   c->queue, grpc_slice_from_static_string(METHOD),
-						   NULL, deadline, NULL);
+	struct call *call = &c->call;
+	bool stream;
+
+	if ((!call->call && !begin_call(c)) || !send_question(c, q)) {
+		ret->reason = REMOTE_REFUSED;
+		err_set(why, -EIO, "the call does not start");
+		return false;
+	}
+	/* A unary answer is one when its status is; a stream's when it is there. */
+	while (call->asking || (call->open && !(c->stream && call->in))) {
+		if (!next_event(c, deadline)) {
+			ret->reason = REMOTE_TIMEOUT;
+			err_set(why, -ETIMEDOUT, "no answer within %u ms", c->o.timeout_ms);
+			return false;
+		}
+	}
+	if (!call->in || (!c->stream && call->status != GRPC_STATUS_OK)) {
+		why_ended(call, ret, why);
+		return false;
+	}
+	stream = read_answer(c, call->in, ret);
+	drop_message(call);
+	if (ret->reason == REMOTE_BAD_ANSWER)
+		err_set(why, -ERR_DATA, "an answer that is none, or out of range");
+	else if (ret->reason == REMOTE_NO_MODEL)
+		err_set(why, -ERR_DATA, "it has no trained model of scope vm_active");
+	return stream;
+}
+
+void client_ask(struct client *c, const struct remote_question *q, struct remote_answer *ret,
+		struct err *why)
+{
+	bool stream;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->number = q->number;
-	grpc_metadata_array_init(&in.headers);
-	grpc_metadata_array_init(&in.trailers);
-	if (!run_call(c, call, out, &in)) {
-		ret->reason = REMOTE_REFUSED;
-		err_set(why, -EIO, "the call does not start");
-	} else if (in.status == GRPC_STATUS_OK) {
-		read_answer(c, in.message, ret);
-		if (ret->reason == REMOTE_BAD_ANSWER)
-			err_set(why, -ERR_DATA, "an answer that is none, or out of range");
-		else if (ret->reason == REMOTE_NO_MODEL)
-			err_set(why, -ERR_DATA, "it has no trained model of scope vm_active");
-	} else {
-		char *words = grpc_slice_to_c_string(in.words);
-
-		ret->reason = reason_of(in.status, words);
-		err_set(why, -EIO, "status %d, %.300s", (int)in.status, words);
-		gpr_free(words);
-	}
+	stream = ask(c, q, ret, why);
+	if (!stream || !c->stream)
+		end_call(c);
+	c->stream = stream; /* what failed is asked anew by a call on its own */
 	if (ret->reason == REMOTE_DENIED)
 		renew_token(c);
-	grpc_metadata_array_destroy(&in.headers);
-	grpc_metadata_array_destroy(&in.trailers);
-	grpc_slice_unref(in.words);
-	grpc_byte_buffer_destroy(in.message);
-	grpc_byte_buffer_destroy(out);
-	grpc_call_unref(call);
 }

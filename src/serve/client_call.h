@@ -2,7 +2,11 @@
 #ifndef SERVE_CLIENT_CALL_H
 #define SERVE_CLIENT_CALL_H
 
-/* One connection to a model server, and one call over it at a time. */
+/*
+ * One connection to a model server, and one question over it at a time: by a
+ * call on its own, or, where the server says that its models read history, over
+ * a stream that stays open.
+ */
 
 #include "remote/wire.h"
 

@@ -39,11 +39,10 @@ static int read_pem(const char *path, char **ret, struct err *e)
 static int read_all(const struct credentials *c, struct pems *ret, struct err *e)
 {
 	struct stat st;
-	int r = 0;
+	int r = stat(c->key, &st) == 0 ? file_check_secret(c->key, &st, e) : 0;
 
-	if (stat(c->key, &st) == 0 && (st.st_mode & S_IRWXO))
-		return err_set(e, -EPERM, "%s: others may read this key; chmod 600 it", c->key);
-	r = read_pem(c->cert, &ret->cert, e);
+	if (r == 0)
+		r = read_pem(c->cert, &ret->cert, e);
 	if (r == 0)
 		r = read_pem(c->key, &ret->key, e);
 	if (r == 0 && c->client_ca)

@@ -169,6 +169,7 @@ static void estimate_alone(struct service *s, const struct served *served, const
 	estimator_stateless_fit(served->set, &prior, &q->row, fit.widen * served->widen,
 				fit.mismatch, &estimate);
 	answer_write(&estimate, served->set, prior_name(&prior), ret);
+	ret->message.reads_history = served->reads_history;
 	atomic_fetch_add_explicit(&s->stats.rows, 1, memory_order_relaxed);
 }
 
@@ -327,6 +328,7 @@ static void estimate_stream(struct service *s, const struct caller *c, const uin
 	}
 	estimator_row(stream->estimator, &question.row, &estimate);
 	answer_write(&estimate, stream->served->set, prior_name(&stream->prior), &answer);
+	answer.message.reads_history = stream->served->reads_history;
 	atomic_fetch_add_explicit(&s->stats.rows, 1, memory_order_relaxed);
 	pack(&answer.message, a, ret);
 }

@@ -73,6 +73,17 @@ static int check(const struct models *m, const struct model_set *s, struct err *
 	return 0;
 }
 
+static bool reads_history(const struct model_set *set)
+{
+	bool found = set->window_s > set->interval_s;
+
+	zone_foreach (z) {
+		for (size_t i = 0; i < set->zones[z].n; i++)
+			found = found || set->zones[z].models[i].history;
+	}
+	return found;
+}
+
 /* What the store of `directory` serves; a store without a bundle gives a served prior. */
 static int load(const struct models *m, const char *directory, struct served **ret, struct err *e)
 {
@@ -99,6 +110,7 @@ static int load(const struct models *m, const char *directory, struct served **r
 	clock_gettime(CLOCK_REALTIME, &now);
 	s->set = set;
 	s->loaded_s = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+	s->reads_history = set && reads_history(set);
 	s->widen = set && set->expires_s && set->expires_s <= now.tv_sec ? EXPIRED_WIDEN : 1;
 	atomic_init(&s->refs, 1);
 	*ret = s;

@@ -20,6 +20,8 @@ struct served {
 	struct model_set *set; /* NULL: the prior answers */
 	double loaded_s;       /* since the epoch */
 	double widen;	       /* of one that has expired */
+	bool reads_history;    /* rows of the past count: in a model, or in the window they are
+				  averaged over */
 	atomic_uint refs;
 };
 

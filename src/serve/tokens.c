@@ -111,11 +111,10 @@ int tokens_read(const char *path, struct tokens **ret, struct err *e)
 	autofree char *text = NULL;
 	struct stat st;
 	size_t len;
-	int r;
+	int r = stat(path, &st) == 0 ? file_check_secret(path, &st, e) : 0;
 
-	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)))
-		return err_set(e, -EPERM, "%s: group or others may use it; chmod 600 it", path);
-	r = file_read(path, FILE_MAX, true, &text, &len, e);
+	if (r == 0)
+		r = file_read(path, FILE_MAX, true, &text, &len, e);
 	return r < 0 ? r : tokens_parse(text, path, ret, e);
 }
 

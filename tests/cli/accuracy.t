@@ -52,7 +52,7 @@ ok $? "estimate and an independent scorer say the same as evaluate"
 mkdir -p "$work/models" "$work/keys" && cp "$work/k.pub" "$work/keys/"
 "$vmwatts" model install "$work/b.vmw" --trust "$work/k.pub" --model-path "$work/models" >/dev/null
 ok $? "install"
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 printf 'vm_energy_modeling:\n  model_path: %s\n  trusted_keys: %s\n  feature_config: {sampling_interval: 100ms}\n' \
 	"$work/models" "$work/keys" >"$work/config.yaml"
 "$vmwatts" agent --config "$work/config.yaml" --listen 127.0.0.1:$port --state-dir "$work/state" 2>"$work/log" &

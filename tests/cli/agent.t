@@ -1,7 +1,7 @@
 #!/bin/bash
 # The agent as an operator meets it: flags, configuration, bad input, signals, energy.
 . "$(dirname "$0")/../tap.sh"
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 at=127.0.0.1:$port
 state=$work/state
 

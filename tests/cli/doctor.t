@@ -1,7 +1,7 @@
 #!/bin/bash
 # vmwatts doctor: over every captured machine, over what is set up wrong, and a report that gives nothing away.
 . "$(dirname "$0")/../tap.sh"
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 mkdir "$work/keys" "$work/models" "$work/state"
 config() { # KEY: VALUE...: a configuration with these, the rest below $work
 	printf 'vm_energy_modeling:\n  model_path: %s\n  trusted_keys: %s\n  state_directory: %s\n  listen: 127.0.0.1:%s\n' \

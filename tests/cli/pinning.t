@@ -96,7 +96,7 @@ out=$(pinning analyze --guest --duration 5s --json --report "$work/r.json")
 is "$(jq -c '[(.rules.accuracy_variance.found * 1000 | round), .score >= 0.3]' <<<"$out")" "[150,true]" "a report whose runs differ adds 0.3"
 
 # ---- the agent
-at=127.0.0.1:$((20000 + $$ % 20000))
+at=127.0.0.1:$((20000 + $$ % 12000))
 agent() { # YAML below cpu_pinning
 	printf 'vm_energy_modeling:\n  cpu_pinning: {%s}\n  feature_config: {sampling_interval: 200ms}\n' "$1" >"$work/config.yaml"
 	"$vmwatts" agent --config "$work/config.yaml" --listen "$at" --state-dir "$work/state" 2>"$work/log" &

@@ -6,7 +6,7 @@ if [ ! -x "$build/vmwatts-powercap" ]; then
 	done_testing
 	exit
 fi
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 state=$work/state
 trap 'for m in fuse empty; do umount "$work/$m" || fusermount3 -u "$work/$m"; done 2>/dev/null; tap_cleanup' EXIT
 yaml() { printf 'vm_energy_modeling:\n%s\n' "$1" >"$work/config.yaml"; }

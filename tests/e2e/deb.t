@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../tap.sh"
 . "$top/tests/chroot.sh"
 export BUILD=$build
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 at=127.0.0.1:$port
 units=$top/deploy/systemd
 root=$work/debian

@@ -1,15 +1,12 @@
 #!/bin/bash
 # The Go modules against the C tool: the same bits from the same features, races, cgo's rules, Prometheus, YAML.
 . "$(dirname "$0")/../tap.sh"
-go=$(command -v /usr/bin/go || command -v go) # Debian's own first: the oldest that must do
-if [ -z "$go" ] || ! "$go" version >/dev/null 2>&1; then
+. "$top/tests/golang.sh"
+if ! golang; then
 	skip "the Go module" "there is no Go here"
 	done_testing
 	exit
 fi
-export PKG_CONFIG_PATH=$build/meson-uninstalled LD_LIBRARY_PATH=$build/lib GOFLAGS=-mod=readonly GOTOOLCHAIN=local
-export GOCACHE=${GOCACHE:-$([ -n "${HOME:-}" ] && "$go" env GOCACHE)}
-export GOCACHE=${GOCACHE:-$work/cache}
 
 # ---- what the C tool says: a bundle, and its answers to a recording, in full digits
 cd "$work" || exit 1
@@ -23,7 +20,7 @@ cp k.pub keys/
 "$vmwatts" estimate --json --stateless --bundle b.vmw --trust k.pub <"$csv" >stateless.json
 "$vmwatts" estimate --json --bundle b.vmw --trust k.pub <"$csv" >session.json
 is "$(wc -l <session.json)" "$(($(wc -l <"$csv") - 1))" "the C tool answers every row"
-at=127.0.0.1:$((20000 + $$ % 20000))
+at=127.0.0.1:$((20000 + $$ % 12000))
 printf 'vm_energy_modeling:\n  model_path: %s\n  trusted_keys: %s\n' "$work/store" "$work/keys" >agent.yaml
 "$vmwatts" agent --config agent.yaml --listen "$at" --state-dir "$work/state" --node-name node 2>agent.log &
 pids+=($!)

@@ -6,7 +6,8 @@
     kubernetes.py whole FILE...       names that objects call each other by exist
     kubernetes.py equal A B           the same objects
     kubernetes.py rules FILE A.yaml B.yaml   a PrometheusRule holds the groups of the files
-    kubernetes.py config FILE         the agent's configuration out of its ConfigMap
+    kubernetes.py config FILE         the configuration out of its ConfigMap
+    kubernetes.py command CONTAINER FILE  what that container runs, a word a line
 
 Prints what is wrong, one line each; exit 1 if anything is.
 """
@@ -181,8 +182,15 @@ def rules(path, *sources):
 def main():
     verb, *arguments = sys.argv[1:]
     if verb == 'config':
-        found = [o['data']['vm-energy-config.yaml'] for o in objects(arguments) if o['kind'] == 'ConfigMap']
+        found = [text for o in objects(arguments) if o['kind'] == 'ConfigMap' for text in o['data'].values()]
         print(found[0], end='')
+        return 0
+    if verb == 'command':
+        for o in objects(arguments[1:]):
+            for _, pod in pods(o):
+                for c in pod.get('initContainers', []) + pod['containers']:
+                    if c['name'] == arguments[0]:
+                        print(*c.get('command', ['/usr/bin/vmwatts']), *c.get('args', []), sep='\n')
         return 0
     said = list({'schema': lambda: schema(arguments), 'restricted': lambda: restricted(arguments),
                  'whole': lambda: whole(arguments), 'equal': lambda: equal(*arguments),

@@ -3,7 +3,6 @@
 # kustomize's own code, by the "restricted" standard, and by the agent, which takes the configuration in them.
 . "$(dirname "$0")/../tap.sh"
 k=$top/deploy/kubernetes
-python=$build/kube-venv/bin/python
 render=$build/render
 plain=("$k"/base/*.yaml)
 judge() { "$python" "$top/tests/e2e/kubernetes.py" "$@"; }
@@ -13,12 +12,11 @@ clean() { # TEXT VERB FILE...
 	is "$(judge "$@" 2>&1)" "" "$text"
 }
 
-if [ ! -x "$python" ] || ! "$python" -c 'import yaml, kubernetes_validate' 2>/dev/null; then
-	if ! { python3 -m venv "$build/kube-venv" && timeout 120 "$python" -m pip install -q 'kubernetes-validate==1.33.0' pyyaml; } >"$work/pip" 2>&1; then
-		skip "manifests" "kubernetes-validate is not to be had: $(tail -1 "$work/pip" | cut -c1-80)"
-		done_testing
-		exit
-	fi
+. "$top/tests/venv.sh"
+if ! venv; then
+	skip "manifests" "the Python packages that judge them cannot be installed here"
+	done_testing
+	exit
 fi
 
 # ---- plain manifests

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A real Prometheus scrapes the agent; joules are the integral of watts, across a kill -9 too.
 . "$(dirname "$0")/../tap.sh"
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 at=127.0.0.1:$port
 prometheus=127.0.0.1:$((port + 1))
 cat >"$work/agent.yaml" <<YAML

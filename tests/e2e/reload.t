@@ -3,7 +3,7 @@
 # request fails, no joule counter steps back and memory returns to where it was.
 # RELOADS (default 100) and SCRAPES a second (default 500); `make reloads`: 1000 and 2000.
 . "$(dirname "$0")/../tap.sh"
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 at=127.0.0.1:$port
 reloads=${RELOADS:-100}
 rate=${SCRAPES:-500}

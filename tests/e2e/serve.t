@@ -8,7 +8,7 @@ if [ ! -x "$build/vmwatts-serve" ] || [ ! -x "$build/vmwatts-train" ]; then
 	exit
 fi
 cd "$work" || exit 1
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 at=127.0.0.1:$port
 
 # ---- what is served: a bundle, certificates, tokens
@@ -69,18 +69,10 @@ chmod 600 tokens
 # ---- real Python clients
 serve
 ok $? "the server serves"
-peers() { # a cached environment of peers; the first time it asks the package registry
-	local venv=$build/python-peers
-	if ! "$venv/bin/python" -c 'import grpc_tools, grpc_reflection, grpc_health' 2>/dev/null; then
-		rm -rf "$venv"
-		python3 -m venv "$venv" >/dev/null 2>&1 &&
-			timeout 150 "$venv/bin/pip" install -q grpcio grpcio-tools grpcio-reflection grpcio-health-checking >pip.said 2>&1 || return 1
-	fi
-	python=$venv/bin/python
+. "$top/tests/venv.sh"
+if venv; then
 	mkdir -p gen
 	"$python" -m grpc_tools.protoc -I "$top/proto" --python_out=gen --grpc_python_out=gen power_estimation.proto
-}
-if peers; then
 	export PYTHONPATH=$work/gen
 	timeout 60 "$python" "$top/tests/e2e/serve.py" client "localhost:$port" ca.pem token "$work/store" "$work/otherstore" "$csv" >client.said 2>client.err
 	ok $? "a Python client runs to its end"
@@ -100,7 +92,25 @@ if peers; then
 	agree stream session.json
 	ok $? "streams carry history: answers are those of estimate"
 else
-	skip "a real Python client" "grpcio is neither here nor to be had: $(tail -1 pip.said 2>/dev/null | cut -c1-80)"
+	python=
+	skip "a real Python client" "the Python packages it needs cannot be installed here"
+fi
+
+# ---- a real Go client: ours, and one that knows only what reflection tells it
+. "$top/tests/golang.sh"
+if ! golang; then
+	skip "a real Go client" "there is no Go here"
+elif ! (cd "$top/go/pythonbridge" && timeout 60 "$go" mod download) >go.said 2>&1; then
+	skip "a real Go client" "its modules are out of reach"
+else
+	(cd "$top/go/pythonbridge" && VMWATTS_TEST_SERVER=localhost:$port VMWATTS_TEST_CA=$work/ca.pem VMWATTS_TEST_TOKEN=$(cat "$work/token") \
+		timeout 180 "$go" test -count=1 -v -run 'TestRealServer|TestReflection' .) >go.said 2>&1
+	for t in "RealServer:our Go client is answered, over TLS with a token" "Reflection:a Go client that has no proto lists, describes and calls by reflection" \
+		"ReflectionNeedsAToken:and is refused without a token"; do
+		grep -q -- "^--- PASS: Test${t%%:*} " go.said
+		ok $? "${t#*:}"
+	done
+	grep -q '^ok' go.said || tail -20 go.said | sed 's/^/# /'
 fi
 metrics=$(curl -sf "http://127.0.0.1:$((port + 1))/metrics")
 like "$metrics" 'vmwatts_serve_model_info\{name="e",version="1.0.0"\} 1' "its own metrics say what serves"
@@ -133,6 +143,9 @@ pids+=($!)
 wait_for 10 curl -sf "http://127.0.0.1:$((port + 9))/readyz"
 wait_for 10 has_reason $a none
 ok $? "the agent's watts come from the server, over TLS with a token"
+streams() { curl -s "http://127.0.0.1:$((port + 1))/metrics" | grep -q '^vmwatts_serve_streams 1$'; }
+wait_for 5 streams
+ok $? "over a stream, which carries the window of that bundle"
 page=$(curl -s "http://127.0.0.1:$a/metrics")
 like "$page" 'kepler_vm_model_version\{zone="package",version="1.0.0"\}' "under its model's version"
 like "$page" 'kepler_vm_zone_provenance\{zone="package",provenance="trained"' "and provenance"

@@ -203,6 +203,29 @@ static void what_root_writes_belongs_to_the_owner_of_the_folder(void **state)
 	rmdir(folder);
 }
 
+static void secrets_are_their_owners_alone(void **state)
+{
+	/* mode, owner: whether root and whether another user takes it */
+	static const struct {
+		mode_t mode;
+		uid_t owner;
+		bool root, other;
+	} cases[] = {{0600, 0, true, true},   {0400, 7, true, true},   {0440, 0, false, true},
+		     {0640, 0, false, true},  {0640, 7, false, false}, {0660, 0, false, false},
+		     {0604, 0, false, false}, {0644, 0, false, false}, {0610, 0, false, false}};
+	struct stat st = {0};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct err e = ERR_INIT;
+		bool fit = geteuid() == 0 ? cases[i].root : cases[i].other;
+
+		st.st_mode = S_IFREG | cases[i].mode;
+		st.st_uid = cases[i].owner;
+		assert_int_equal(file_check_secret("f", &st, &e), fit ? 0 : -EPERM);
+	}
+}
+
 static void zones_have_names(void **state)
 {
 	(void)state;
@@ -224,6 +247,7 @@ int main(void)
 		cmocka_unit_test(text_grows_and_is_reused),
 		cmocka_unit_test(reads_below_a_root_only),
 		cmocka_unit_test(what_root_writes_belongs_to_the_owner_of_the_folder),
+		cmocka_unit_test(secrets_are_their_owners_alone),
 		cmocka_unit_test(zones_have_names),
 	};
 
