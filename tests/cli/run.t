@@ -164,4 +164,14 @@ steady() { # NAME SCRIPT: ten times. Where the same work takes other CPU time ea
 }
 steady "one CPU" "$loop"
 if [ "$(nproc)" -ge 2 ]; then steady "two CPUs" "sh -c '$loop' & sh -c '$loop' & wait"; else skip "two CPUs" "one CPU"; fi
+
+# ---- the same busy time costs the same, whatever the CPU got done in it
+busy() { # NAME SCRIPT
+	json -n 10 --warm-up 1 -- sh -c "$2" >/dev/null
+	echo "# $1: joules CV $(jq '100 * .zones.package.joules_cv' "$work/j") %, CPU seconds CV $(jq '100 * .cpu_seconds_cv' "$work/j") %"
+	holds '.zones.package.joules_cv < 0.05' "$1: ten runs within 5 %"
+}
+second='timeout 1 sh -c "while :; do :; done"'
+busy "one CPU busy for a second" "$second; true"
+if [ "$(nproc)" -ge 2 ]; then busy "two CPUs busy for a second" "$second & $second & wait; true"; else skip "two CPUs busy" "one CPU"; fi
 done_testing
