@@ -150,6 +150,14 @@ static void plot_zone(struct text *t, const struct history *h, enum zone z)
 
 /* ---- zones ---- */
 
+/* What an uncore is, in words. */
+static const char *definition_about(const char *definition)
+{
+	if (!definition || !definition[0])
+		return "";
+	return strcmp(definition, "pp1") ? ", package minus core" : ", graphics rail";
+}
+
 static void zone_card(struct text *t, const struct snapshot *s, const struct history *h,
 		      enum zone z)
 {
@@ -171,10 +179,8 @@ static void zone_card(struct text *t, const struct snapshot *s, const struct his
 	watts(t, zone->low_w);
 	text_add(t, " to ");
 	watts(t, zone->high_w);
-	text_printf(t, "</small></p><p class=\"soft\">confidence %.2f, %s%s%s; ", zone->confidence,
-		    provenance_name(zone->provenance),
-		    zone->definition && zone->definition[0] ? ", " : "",
-		    zone->definition ? zone->definition : "");
+	text_printf(t, "</small></p><p class=\"soft\">confidence %.2f, %s%s; ", zone->confidence,
+		    provenance_name(zone->provenance), definition_about(zone->definition));
 	if (zone->idle_w > 0)
 		text_printf(t, "of it idle %.2f W; ", zone->idle_w);
 	energy(t, zone->active_j + zone->idle_j);
