@@ -17,6 +17,8 @@ import threading
 from typing import Any, Callable, List, Optional
 
 import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from vmwatts_bridge.models import Loader
 from vmwatts_bridge.service import Service
@@ -24,10 +26,11 @@ from vmwatts_bridge.trust import Refused, Trust, read_file
 
 VERSION = "0.1.0"
 MESSAGE_BYTES_MAX = 1 << 20
+SERVICE = "PowerEstimationService"
 
 
 class Tokens(grpc.ServerInterceptor):  # type: ignore[misc]
-    """Lets calls pass whose bearer token has one of the hashes."""
+    """Lets calls pass whose bearer token has one of the hashes, and questions for health."""
 
     def __init__(self, hashes: List[bytes]) -> None:
         self.hashes = hashes
@@ -40,6 +43,8 @@ class Tokens(grpc.ServerInterceptor):  # type: ignore[misc]
         return found
 
     def intercept_service(self, continuation: Callable[[Any], Any], call: Any) -> Any:
+        if call.method.startswith(f"/{health.SERVICE_NAME}/"):
+            return continuation(call)
         header = dict(call.invocation_metadata).get("authorization", "")
         if isinstance(header, str) and header.startswith("Bearer ") and self._good(header[7:]):
             return continuation(call)
@@ -98,6 +103,14 @@ def _check(a: argparse.Namespace) -> None:
         raise Refused("--tokens FILE is needed (or --no-token on loopback)")
 
 
+def _add_health(server: Any) -> Any:
+    servicer = health.HealthServicer(experimental_non_blocking=True)  # or each Watch would hold a thread
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    for name in (health.OVERALL_HEALTH, SERVICE):
+        servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    return servicer
+
+
 def serve(a: argparse.Namespace) -> None:
     _check(a)
     guards = [] if a.no_token else [Tokens(_hashes(a.tokens))]
@@ -106,6 +119,8 @@ def serve(a: argparse.Namespace) -> None:
         concurrent.futures.ThreadPoolExecutor(a.threads), interceptors=guards, maximum_concurrent_rpcs=a.threads * 64,
         options=[("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers((service.handler(),))
+    wellness = _add_health(server)
+    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     port = _open_port(server, a)
     if not port:
         raise Refused(f"--listen {a.listen}: the address cannot be used")
@@ -115,6 +130,7 @@ def serve(a: argparse.Namespace) -> None:
     server.start()
     print(f"vmwatts-bridge: {', '.join(service.models.zones)} on port {port}", flush=True)
     stop.wait()
+    wellness.enter_graceful_shutdown()
     server.stop(5).wait()
     service.models.close()
 

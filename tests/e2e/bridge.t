@@ -42,11 +42,36 @@ serve --models m p
 is $? 0 "it starts with signed models"
 like "$(peer good "$port" 2>&1)" "^same 200 rows" "a client over TLS with a token gets the models' own watts"
 like "$(peer denied "$port" 2>&1)" "^UNAUTHENTICATED UNAUTHENTICATED UNAUTHENTICATED" "no token, a wrong one, a stream without: refused"
+is "$(peer health "$port" 2>&1 | xargs)" "1 UNAUTHENTICATED" "health is told to everyone (SERVING), reflection to those with a token"
 like "$(peer plain "$port" 2>&1)" "^UNAVAILABLE" "a client without TLS is refused"
 like "$(peer missing "$port" 2>&1)" "^INVALID_ARGUMENT" "a row without the features is refused, not answered with 0"
 like "$(peer load "$port" /etc 2>&1)" "^PERMISSION_DENIED" "LoadModels of another folder is denied"
 like "$(peer load "$port" "$work/p" 2>&1)" "^False .*allow-pickle" "LoadModels of pickles without the flag fails, with the reason"
 like "$(peer info "$port" 2>&1)" "onnx\+xgboost" "GetModelInfo says what runs"
+
+# our own client: an agent, which takes its watts from there
+http=$((20000 + $$ % 12000))
+printf '%s\n' "vm_energy_modeling:" "  inference_method: python-bridge" "  model_path: $work/none" "  trusted_keys: $work/k.pub" \
+	"  validation: {confidence_threshold: 0.0}" "  python_server:" "    url: \"https://localhost:$port\"" "    ca_file: $work/tls.crt" >open.yaml
+cp open.yaml agent.yaml
+tail -1 token >agent.token
+echo "    token_file: $work/agent.token" >>agent.yaml
+mkdir none
+for who in agent open; do
+	"$vmwatts" agent --config $who.yaml --listen 127.0.0.1:$http --state-dir "$work/$who.state" >/dev/null 2>$who.log &
+	pids+=($!)
+	reason() { curl -s http://127.0.0.1:$http/metrics | grep -q "^kepler_vm_remote_fallback{reason=\"$1\"} 1"; }
+	if [ $who = agent ]; then
+		wait_for 15 reason none
+		ok $? "our agent takes its watts from it, over TLS with a token"
+		like "$(curl -s http://127.0.0.1:$http/metrics)" 'kepler_vm_model_version\{zone="package",version="2.0"\}' "under the version of its models"
+	else
+		wait_for 15 reason denied
+		ok $? "and without a token it is denied"
+	fi
+	kill "${pids[-1]}"
+	wait "${pids[-1]}" 2>/dev/null
+done
 
 # what may not be loaded, each in one sentence
 deny() { refused 1 "$1" "$2" bridge --models "$3" --trust k.pub --tls-cert tls.crt --tls-key tls.key --tokens tokens --listen 127.0.0.1:0 "${@:4}"; }

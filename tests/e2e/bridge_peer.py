@@ -165,6 +165,15 @@ def main(what, *words):
             streamed = e.code().name
         print(client.code("EstimatePower", some, "EstimationResponse", token=""),
               client.code("EstimatePower", some, "EstimationResponse", token="x" * 43), streamed)
+    elif what == "health":
+        from grpc_health.v1 import health_pb2, health_pb2_grpc
+        from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+        asked = health_pb2.HealthCheckRequest(service="PowerEstimationService")
+        print(health_pb2_grpc.HealthStub(client.channel).Check(asked, timeout=20).status)
+        try:
+            print(*ProtoReflectionDescriptorDatabase(client.channel).get_services())
+        except client.grpc.RpcError as e:
+            print(e.code().name)
     elif what == "plain":
         print(client.code("EstimatePower", some, "EstimationResponse"))
     elif what == "missing":
