@@ -11,9 +11,16 @@ import dask.distributed
 import xgboost.dask
 
 
+def read(shards, columns):
+    """CSV files, or a folder of Parquet."""
+    if all(s.endswith(".csv") for s in shards):
+        return dask.dataframe.read_csv(shards, usecols=columns, dtype="float64")
+    return dask.dataframe.read_parquet(shards, columns=columns).astype("float64")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("shards", nargs="+", help="CSV files with the same columns")
+    p.add_argument("shards", nargs="+", help="CSV files with the same columns, or a folder of Parquet")
     p.add_argument("--label", default="package_watts")
     p.add_argument("--features", default="cpu_utilization,cpu_busy_vcpus", help="catalogue names (vmwatts dataset show)")
     p.add_argument("--out", required=True, help="model to write: .json or .ubj")
@@ -27,8 +34,7 @@ def main():
         local = dask.distributed.LocalCluster(n_workers=a.workers, threads_per_worker=1, host="127.0.0.1",
                                               dashboard_address=None)
     with dask.distributed.Client(a.scheduler or local) as client:
-        frame = dask.dataframe.read_csv(a.shards, usecols=[*features, a.label], dtype="float64")
-        frame = frame.dropna().repartition(npartitions=max(a.workers, len(a.shards)))
+        frame = read(a.shards, [*features, a.label]).dropna().repartition(npartitions=max(a.workers, len(a.shards)))
         # In the order of the features, which the file keeps by name.
         data = xgboost.dask.DaskDMatrix(client, frame[features], frame[a.label])
         result = xgboost.dask.train(client, {"objective": "reg:squarederror", "tree_method": "hist", "max_depth": 6,
@@ -37,7 +43,7 @@ def main():
         used = len(client.scheduler_info(n_workers=-1)["workers"])
     if local:
         local.close()
-    print(f"{a.out}: {a.rounds} trees on {len(a.shards)} shards, {used} workers")
+    print(f"{a.out}: {a.rounds} trees on {frame.npartitions} shards, {used} workers")
 
 
 if __name__ == "__main__":

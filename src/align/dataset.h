@@ -108,6 +108,13 @@ int dataset_load(struct dataset *d, struct table **ret, struct err *e);
 int dataset_export(struct dataset *d, FILE *out, struct err *e);
 
 /*
+ * The same, cut after every `rows` (> 0) into directory/00000.csv and so on,
+ * each with the header; *ret is how many. A file that is there is -EEXIST.
+ */
+int dataset_export_shards(struct dataset *d, const char *directory, size_t rows, size_t *ret,
+			  struct err *e);
+
+/*
  * Copy every run of the dataset at `path` into `d`, in one transaction. A run
  * name that is there already is ERR_DATA unless `replace`.
  */

@@ -3,7 +3,10 @@
 #include "align/db.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -33,24 +36,29 @@ static int filled_columns(struct dataset *d, bool ret[DB_COLUMNS + 1], struct er
 	return 0;
 }
 
-/* The query and the header line of an export. */
-static int start_export(struct dataset *d, const bool filled[DB_COLUMNS + 1], FILE *out,
-			sqlite3_stmt **ret, struct err *e)
+static int start_query(struct dataset *d, const bool filled[DB_COLUMNS + 1], sqlite3_stmt **ret,
+		       struct err *e)
 {
 	autotext struct text sql = {0};
 
 	text_add(&sql, "SELECT run.name, grp.name, time_s");
-	fprintf(out, "time_s,run%s", filled[DB_COLUMNS] ? ",group" : "");
 	for (size_t i = 0; i < DB_COLUMNS; i++) {
-		if (!filled[i])
-			continue;
-		text_printf(&sql, ", %s", db_column(i));
-		fprintf(out, ",%s", db_column(i));
+		if (filled[i])
+			text_printf(&sql, ", %s", db_column(i));
 	}
-	fputc('\n', out);
 	text_add(&sql, " FROM row JOIN run ON run.id = row.run LEFT JOIN grp ON grp.id = row.grp"
 		       " ORDER BY row.run, row.id");
 	return db_prepare(d, sql.failed ? NULL : sql.s, ret, e);
+}
+
+static void write_header(const bool filled[DB_COLUMNS + 1], FILE *out)
+{
+	fprintf(out, "time_s,run%s", filled[DB_COLUMNS] ? ",group" : "");
+	for (size_t i = 0; i < DB_COLUMNS; i++) {
+		if (filled[i])
+			fprintf(out, ",%s", db_column(i));
+	}
+	fputc('\n', out);
 }
 
 static int export_name(struct dataset *d, struct text *line, sqlite3_stmt *stmt, int column,
@@ -91,24 +99,77 @@ static int export_row(struct dataset *d, sqlite3_stmt *stmt, bool groups, struct
 	return line->failed ? err_nomem(e) : r;
 }
 
+/* The row that the query stands on and those after it, at most `most`; 1 while it stands on
+ * another. */
+static int write_rows(struct dataset *d, sqlite3_stmt *stmt, bool groups, size_t most, FILE *out,
+		      struct err *e)
+{
+	autotext struct text line = {0};
+	int r = 1;
+
+	for (size_t n = 0; r == 1 && n < most; n++) {
+		r = export_row(d, stmt, groups, &line, e);
+		if (r < 0)
+			return r;
+		if (fwrite(line.s, 1, line.len, out) != line.len)
+			return err_errno(e, "cannot write the CSV");
+		r = db_step(d, stmt, e);
+	}
+	return r;
+}
+
 int dataset_export(struct dataset *d, FILE *out, struct err *e)
 {
 	autostmt sqlite3_stmt *stmt = NULL;
-	autotext struct text line = {0};
 	bool filled[DB_COLUMNS + 1];
 	int r = filled_columns(d, filled, e);
 
 	if (r == 0)
-		r = start_export(d, filled, out, &stmt, e);
-	while (r == 0 && (r = db_step(d, stmt, e)) == 1) {
-		r = export_row(d, stmt, filled[DB_COLUMNS], &line, e);
-		if (r == 0)
-			fwrite(line.s, 1, line.len, out);
-		if (ferror(out))
-			break;
-	}
-	if (r == 0 && (fflush(out) == EOF || ferror(out)))
+		r = start_query(d, filled, &stmt, e);
+	if (r < 0)
+		return r;
+	write_header(filled, out);
+	r = db_step(d, stmt, e);
+	if (r == 1)
+		r = write_rows(d, stmt, filled[DB_COLUMNS], SIZE_MAX, out, e);
+	if (r == 0 && fflush(out) == EOF)
 		return err_errno(e, "cannot write the CSV");
+	return r;
+}
+
+static int write_shard(struct dataset *d, sqlite3_stmt *stmt, const bool filled[DB_COLUMNS + 1],
+		       size_t rows, const char *path, struct err *e)
+{
+	FILE *out = fopen(path, "wxe");
+	int r;
+
+	if (!out)
+		return err_errno(e, "%s", path);
+	write_header(filled, out);
+	r = write_rows(d, stmt, filled[DB_COLUMNS], rows, out, e);
+	if (fclose(out) == EOF && r >= 0)
+		r = err_errno(e, "%s", path);
+	return r;
+}
+
+int dataset_export_shards(struct dataset *d, const char *directory, size_t rows, size_t *ret,
+			  struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	bool filled[DB_COLUMNS + 1];
+	char path[PATH_MAX];
+	int r = filled_columns(d, filled, e);
+
+	*ret = 0;
+	if (r == 0)
+		r = start_query(d, filled, &stmt, e);
+	if (r == 0)
+		r = db_step(d, stmt, e);
+	while (r == 1) {
+		snprintf(path, sizeof(path), "%s/%05zu.csv", directory, *ret);
+		r = write_shard(d, stmt, filled, rows, path, e);
+		*ret += r >= 0;
+	}
 	return r;
 }
 

@@ -7,6 +7,7 @@
 
 #include "align/dataset.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/parse.h"
 #include "base/text.h"
 #include "cli/cli.h"
@@ -313,18 +314,37 @@ static int export_trace(const char *command, const char *path, const char *side,
 	return r < 0 ? cli_fail(command, &e) : 0;
 }
 
+static int export_shards(struct dataset *d, const char *directory, long long rows, struct err *e)
+{
+	size_t shards;
+	int r = file_make_directories(directory, 0755, e);
+
+	if (r == 0)
+		r = dataset_export_shards(d, directory, (size_t)rows, &shards, e);
+	if (r == 0)
+		printf("%s: %zu shards of at most %lld rows\n", directory, shards, rows);
+	return r;
+}
+
 static int run_export(int argc, char **argv)
 {
 	static const struct command_help help = {
-		.usage = "dataset export D.db > joined.csv | T.vmt [--side guest|host] [--vm NAME]",
-		.about = "Write a dataset as one CSV with a column `run`, which import reads; of a "
-			 "trace, one\nside of one VM: a guest's features, or a host's meters."};
+		.usage = "dataset export D.db > joined.csv | D.db --shards DIR [--shard-rows N] | "
+			 "T.vmt [--side guest|host] [--vm NAME]",
+		.about =
+			"Write a dataset as one CSV with a column `run`, which import reads, or as "
+			"many that a\ncluster reads (docs/distributed.md); of a trace, one side of "
+			"one VM: a guest's\nfeatures, or a host's meters."};
 	struct string_list rest = {0};
 	struct err e = ERR_INIT;
 	struct dataset *d;
 	const char *path = NULL;
-	const char *side = "guest", *vm = NULL;
+	const char *side = "guest", *vm = NULL, *shards = NULL;
+	long long shard_rows = 100000;
 	const struct option_spec options[] = {
+		{"shards", "DIR", OPTION_STRING, &shards,
+		 "into DIR/00000.csv and so on, not stdout"},
+		{"shard-rows", "N", OPTION_INT, &shard_rows, "rows of a shard (100000)"},
 		{"side", "S", OPTION_STRING, &side, "of a trace: guest (default) or host"},
 		{"vm", "NAME", OPTION_STRING, &vm, "of a trace: name or uuid of the VM"},
 	};
@@ -334,11 +354,16 @@ static int run_export(int argc, char **argv)
 		r = only_path(argv[0], &rest, &path);
 	if (r >= 0)
 		return r;
+	if (shard_rows < 1)
+		return usage(argv[0], "--shard-rows takes a number from 1");
+	if (shards && trace_is(path))
+		return usage(argv[0],
+			     "--shards is for datasets; dataset import makes one of traces");
 	if (trace_is(path))
 		return export_trace(argv[0], path, side, vm);
 	if (dataset_open(path, DATASET_READ, &d, &e) < 0)
 		return cli_fail(argv[0], &e);
-	r = dataset_export(d, stdout, &e);
+	r = shards ? export_shards(d, shards, shard_rows, &e) : dataset_export(d, stdout, &e);
 	dataset_close(d);
 	return r < 0 ? cli_fail(argv[0], &e) : 0;
 }

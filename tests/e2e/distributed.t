@@ -12,13 +12,18 @@ cd "$work" || exit 1
 set -- "$top"/data/metalci/*.csv
 "$vmwatts" dataset import --joined "${@:1:$#-2}" --window 20 --out D.db >/dev/null 2>&1
 "$vmwatts" dataset import --joined "${@:$#-1}" --window 20 --out left-out.db >/dev/null 2>&1
-mkdir shards
 rows=$("$vmwatts" dataset export D.db | tee all.csv | wc -l)
-awk -v n=$((rows / 4)) 'NR == 1 {h = $0; next}
-	{f = sprintf("shards/%04d.csv", int((NR - 2) / n)); if (!(f in s)) {print h >f; s[f] = 1} print >f}' all.csv
+"$vmwatts" dataset export D.db --shards shards --shard-rows $((rows / 4)) >/dev/null
+is "$? $(tail -qn +2 shards/*.csv | cmp - <(tail -n +2 all.csv) && head -qn 1 shards/*.csv | sort -u)" "0 $(head -1 all.csv)" "shards hold every row in order, each with the header"
+refused 1 "shards/00000.csv: File exists" "shards that are there are not written over" "$vmwatts" dataset export D.db --shards shards
+refused 2 "shard-rows takes" "no rows a shard" "$vmwatts" dataset export D.db --shards other --shard-rows 0
 like "$(ls shards | wc -l)" "^[4-9]$" "a dataset becomes shards"
 said=$(timeout 120 "$python" "$top/docs/examples/train_dask.py" --out package.ubj shards/*.csv 2>err)
 like "$said" "package.ubj: 100 trees on [4-9] shards, 2 workers" "Dask trains on two workers"
+tail -3 err | sed 's/^/# /'
+"$python" -c "import dask.dataframe as d; d.read_csv('shards/*.csv').to_parquet('parquet')" 2>err &&
+	said=$(timeout 120 "$python" "$top/docs/examples/train_dask.py" --out parquet.ubj parquet 2>>err)
+like "$said" "parquet.ubj: 100 trees on [2-9] shards, 2 workers" "from Parquet too"
 tail -3 err | sed 's/^/# /'
 "$vmwatts" model import --xgboost package.ubj --window 20 --out fleet.vmw --sign-key K.key >/dev/null
 # Rows of 3 s would be averaged over a window of 20 s before the model sees them: for its own numbers, none.
