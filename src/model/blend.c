@@ -13,6 +13,7 @@
 #define SPREAD_LIMIT 6.0
 #define TREES_MAX    4096
 #define POINTS_MAX   4096
+#define KERNEL_ROWS  64 /* centres at a time */
 
 static double clamp(double x, double low, double high)
 {
@@ -79,24 +80,22 @@ static double square_distance(const float *a, const float *b, size_t n)
 	return sum;
 }
 
-double kernel_matern(double distance, double length)
-{
-	double r = sqrt(3) * distance / length;
-
-	return (1 + r) * exp(-r);
-}
-
 static double kernel_value(const struct blend *b, const double *columns)
 {
 	const struct points *p = &b->centres;
+	double v[KERNEL_ROWS], sum = 0;
 	float at[SPACE_DIMS_MAX];
-	double sum = 0;
 
 	points_place(p, columns, at);
-	for (size_t i = 0; i < p->n; i++)
-		sum += b->alpha[i] *
-		       kernel_matern(sqrt(square_distance(at, p->at + i * p->n_dims, p->n_dims)),
-				     b->length);
+	for (size_t first = 0; first < p->n; first += KERNEL_ROWS) {
+		size_t n = p->n - first < KERNEL_ROWS ? p->n - first : KERNEL_ROWS;
+
+		for (size_t i = 0; i < n; i++)
+			v[i] = square_distance(at, p->at + (first + i) * p->n_dims, p->n_dims);
+		kernel_matern(v, n, b->length);
+		for (size_t i = 0; i < n; i++)
+			sum += b->alpha[first + i] * v[i];
+	}
 	return sum;
 }
 

@@ -374,7 +374,10 @@ void blend_spread_columns(const struct blend *b, const double *x, double z, doub
 
 /* The interval's local scale at x[], z and watts; 1 for every family but a blend with a spread. */
 double model_spread(const struct model *m, const double *x, double z, double watts);
-double kernel_matern(double distance, double length);
+
+/* Matern's kernel of nu = 3/2 in place: v[n] are squared distances, then (1 + r) exp(-r) of r =
+ * sqrt(3) distance / length. */
+void kernel_matern(double *v, size_t n, double length);
 
 /* What model_set_check asks of a blend; `is_used` says which inputs are known to be present. */
 bool blend_check(const struct blend *b, const struct model *m);

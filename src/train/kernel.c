@@ -90,13 +90,21 @@ static int make_points(const struct kernel_data *k, size_t q, size_t most, struc
 	return 0;
 }
 
-static double distance(const float *a, const float *b, size_t n)
+static double square_distance(const float *a, const float *b, size_t n)
 {
 	double sum = 0;
 
 	for (size_t j = 0; j < n; j++)
 		sum += ((double)a[j] - b[j]) * ((double)a[j] - b[j]);
-	return sqrt(sum);
+	return sum;
+}
+
+/* k(at, centre) for every centre. */
+static void kernel_row(const struct points *p, const float *at, double length, double *ret)
+{
+	for (size_t c = 0; c < p->n; c++)
+		ret[c] = square_distance(at, p->at + c * p->n_dims, p->n_dims);
+	kernel_matern(ret, p->n, length);
 }
 
 static int median_distance(const struct points *p, double *ret, struct err *e)
@@ -108,8 +116,9 @@ static int median_distance(const struct points *p, double *ret, struct err *e)
 		return err_nomem(e);
 	for (size_t a = 0; a < m; a++) {
 		for (size_t b = 0; b < a; b++)
-			d[n++] = distance(p->at + (a * p->n / m) * p->n_dims,
-					  p->at + (b * p->n / m) * p->n_dims, p->n_dims);
+			d[n++] = sqrt(square_distance(p->at + (a * p->n / m) * p->n_dims,
+						      p->at + (b * p->n / m) * p->n_dims,
+						      p->n_dims));
 	}
 	*ret = fmax(quantile_of(d, n, 0.5), 1e-6);
 	return 0;
@@ -126,9 +135,7 @@ static double *kernel_matrix(const struct kernel_data *k, const struct points *p
 		for (size_t j = 0; j < k->q; j++)
 			columns[j] = k->x[i * k->q + j];
 		points_place(p, columns, at);
-		for (size_t c = 0; c < p->n; c++)
-			m[i * p->n + c] = kernel_matern(
-				distance(at, p->at + c * p->n_dims, p->n_dims), length);
+		kernel_row(p, at, length, m + i * p->n);
 	}
 	return m;
 }
@@ -155,11 +162,9 @@ static int solve_alpha(const struct kernel_data *k, struct blend *b, struct err 
 	if (!nm || !a || !b->alpha)
 		return err_nomem(e);
 	for (size_t i = 0; i < p->n; i++) {
+		kernel_row(p, p->at + i * p->n_dims, b->length, a + i * p->n);
 		for (size_t j = 0; j < p->n; j++)
-			a[i * p->n + j] =
-				NOISE * kernel_matern(distance(p->at + i * p->n_dims,
-							       p->at + j * p->n_dims, p->n_dims),
-						      b->length);
+			a[i * p->n + j] *= NOISE;
 		a[i * p->n + i] += JITTER * (double)k->n / m + JITTER;
 	}
 	cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, m, (int)k->n, 1, nm, m, 1, a, m);

@@ -313,6 +313,30 @@ static void a_set_without_sense_is_refused(void **state)
 	model_set_free(s);
 }
 
+static void the_kernel_is_materns(void **state)
+{
+	double v[1000];
+
+	(void)state;
+	for (size_t n = 1; n <= array_size(v); n = n < 40 ? n + 1 : 5 * n) {
+		for (size_t i = 0; i < n; i++)
+			v[i] = i ? pow(1e-6 * pow(1e10, (double)i / (double)n), 2) : 0;
+		kernel_matern(v, n, 1.7);
+		for (size_t i = 0; i < n; i++) {
+			double r =
+				sqrt(3) / 1.7 * (i ? 1e-6 * pow(1e10, (double)i / (double)n) : 0);
+
+			if (r < 700)
+				assert_close(v[i], (1 + r) * exp(-r), 1e-13);
+			else
+				assert_true(v[i] >= 0 && v[i] < 1e-300);
+		}
+	}
+	v[0] = NAN;
+	kernel_matern(v, 1, 1);
+	assert_true(isnan(v[0]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +354,7 @@ int main(void)
 		cmocka_unit_test(core_and_uncore_fit_into_package),
 		cmocka_unit_test(parts_give_way_before_the_package_does),
 		cmocka_unit_test(a_set_without_sense_is_refused),
+		cmocka_unit_test(the_kernel_is_materns),
 	};
 
 	return run_unit(tests);
