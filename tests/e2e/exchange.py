@@ -270,6 +270,47 @@ def export():
         compare_exported(family, ("package", "dram"), columns, 20)
 
 
+def past_of(name, columns, first, step):
+    """The input NAME of rows `step` seconds apart, whose series begins at row first[i]: a feature, its past or its mean."""
+    for word in ("_lag_", "_ema_"):
+        feature, found, seconds = name.partition(word)
+        if not found:
+            continue
+        now, seconds = columns[feature], float(seconds.removesuffix("s"))
+        if word == "_lag_":
+            return now[np.maximum(np.arange(len(now)) - round(seconds / step), first)]
+        means, keep = now.copy(), np.exp(-step / seconds)
+        for i in range(len(now)):
+            if first[i] != i:
+                means[i] = keep * means[i - 1] + (1 - keep) * now[i]
+        return means
+    return columns[name]
+
+
+def export_history():
+    """Models with history: the agent's stream makes lags and means of a series with gaps, the test makes its own for the graph."""
+    step, series = 3, 9973
+    with open(sorted(glob.glob(DATA + "/metalci/2024091[34]*.csv"))[0]) as f:
+        vcpus = float(next(csv.DictReader(f))["vcpus"])
+    u = np.clip(np.repeat(random.random(ROWS // 10), 10) + random.normal(0, .05, ROWS), 0, 1)
+    columns = {"cpu_utilization": u, "cpu_busy_vcpus": u * vcpus, "vcpus": np.full(ROWS, vcpus)}
+    rows = np.arange(ROWS)
+    frame = pandas.DataFrame({"time_s": 1e6 + step * rows + 600 * (rows // series), **columns})
+    frame.to_csv("past.csv", index=False)
+    for family, zone in (("linear", "package"), ("linear", "dram"), ("physics", "package"), ("physics", "dram"), ("auto", "package")):
+        run("model", "export", family + ".vmw", "--onnx", "past.onnx", "--zone", zone, "--model", "1", "--trust", "k.pub", check=True)
+        session = open_onnx("past.onnx")
+        inputs = {i.name: past_of(i.name, columns, rows - rows % series, step)[:, None] for i in session.get_inputs()}
+        say(any("_lag_" in n for n in inputs) and any("_ema_" in n for n in inputs),
+            f"the first model of {family}, {zone}, has inputs of the past")
+        theirs = [session.run(["watts"], {n: v[i:i + 2000] for n, v in inputs.items()})[0] for i in range(0, ROWS, 2000)]
+        with open("past.csv") as f:
+            said = run("estimate", "--bundle", family + ".vmw", "--trust", "k.pub", "--window", "20", stdin=f, check=True).stdout
+        ours = pandas.read_csv(io.StringIO(said), float_precision="round_trip")[zone + "_watts"].to_numpy()
+        kind = session.get_modelmeta().custom_metadata_map["vmwatts.family"]
+        compare(f"exported {kind} with history, {zone}, in ONNX Runtime", ours, np.concatenate(theirs))
+
+
 def export_sized():
     """Runs of several sizes make a model of one size, which a graph must scale to and back."""
     for r in range(8):
@@ -290,4 +331,5 @@ normalizers()
 boosters()
 kepler()
 export()
+export_history()
 export_sized()
