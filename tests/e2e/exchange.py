@@ -180,6 +180,15 @@ def normalizers():
         run("model", "export", f"n{i}.vmw", "--onnx", f"o-n{i}", "--trust", "k.pub", check=True)
         theirs = open_onnx(f"o-n{i}/package_model.onnx").run(["watts"], {n: columns[n] for n in names})[0]
         compare(f"Normalizer: {name}, exported again", ours, theirs, 1e-3)
+    few = FRAME[:8].assign(time_s=1e6 + 5 * np.arange(8), package_watts=3 + .5 * onnx_answer("n7.onnx", X[:8]).ravel())
+    few.to_csv("few.csv", index=False)
+    run("dataset", "import", "--joined", "few.csv", "--out", "few.db", check=True)
+    run("train", "--calibrate", "n7.vmw", "--trust", "k.pub", "--dataset", "few.db", "--out", "few.vmw", "--sign-key", "k.key", check=True)
+    run("model", "export", "few.vmw", "--onnx", "o-few", "--trust", "k.pub", check=True)
+    ours = estimate("few.vmw", "norms.csv")
+    compare("Normalizer: calibrated, exported", ours,
+            open_onnx("o-few/package_model.onnx").run(["watts"], {n: columns[n] for n in FEATURES})[0], 1e-3)
+    say(np.corrcoef(ours, onnx_answer("n7.onnx", x).ravel())[0, 1] > .9999, "and it is what it was, on the line that its rows say")
     both = make_pipeline(make_union(Normalizer(), FunctionTransformer()), Ridge()).fit(X, Y)
     with open("both.onnx", "wb") as f:
         f.write(to_onnx(both, X[:1]).SerializeToString())
