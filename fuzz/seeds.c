@@ -34,5 +34,6 @@ int main(int argc, char **argv)
 	}
 	return write_seed(argv[1], "full", full_set()) < 0 ||
 	       write_seed(argv[1], "blend", blend_set()) < 0 ||
-	       write_seed(argv[1], "sized", sized_set()) < 0;
+	       write_seed(argv[1], "sized", sized_set()) < 0 ||
+	       write_seed(argv[1], "normed", normed_set()) < 0;
 }

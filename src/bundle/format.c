@@ -34,6 +34,7 @@ enum section {
 	SECTION_CARD = 4,
 	SECTION_SIZES = 5,
 	SECTION_PROFILE = 6,
+	SECTION_NORMS = 7,
 };
 
 /* ---- write ---- */
@@ -200,7 +201,7 @@ static int read_back(const struct byte_writer *w, struct err *e)
 int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e)
 {
 	struct byte_writer body = {0};
-	struct part parts[5 + ZONE_COUNT];
+	struct part parts[6 + ZONE_COUNT];
 	size_t n = 0, header;
 
 	if (model_set_check(s, e) < 0)
@@ -218,6 +219,10 @@ int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e
 	if (count_sized(s)) {
 		write_sizes(&body, s);
 		end_part(parts, &n, &body, SECTION_SIZES, REQUIRED);
+	}
+	if (format_count_norms(s)) {
+		format_write_norms(&body, s);
+		end_part(parts, &n, &body, SECTION_NORMS, REQUIRED);
 	}
 	if (s->n_profiles) {
 		format_write_profiles(&body, s);
@@ -412,26 +417,33 @@ static void read_zone(struct byte_reader *r, struct model_set *s)
 		read_model(r, &models->models[models->n]);
 }
 
+struct model *format_read_model_place(struct byte_reader *r, struct model_set *s)
+{
+	char name[16];
+	size_t i;
+	int z;
+
+	get_text(r, name, sizeof(name));
+	z = zone_find(name);
+	i = get_u16(r);
+	if (!r->failed && z >= 0 && i < s->zones[z].n)
+		return &s->zones[z].models[i];
+	r->failed = true;
+	return NULL;
+}
+
 /* Behind the zones. A model that is named twice, or that is not there, is refused. */
 static void read_sizes(struct byte_reader *r, struct model_set *s)
 {
 	size_t n = get_u16(r);
 
 	for (size_t k = 0; k < n && !r->failed; k++) {
-		struct model *m;
-		char name[16];
-		size_t i;
-		int z;
+		struct model *m = format_read_model_place(r, s);
 
-		get_text(r, name, sizeof(name));
-		z = zone_find(name);
-		i = get_u16(r);
-		if (r->failed || z < 0 || i >= s->zones[z].n ||
-		    s->zones[z].models[i].size_vcpus > 0) {
+		if (!m || m->size_vcpus > 0) {
 			r->failed = true;
 			return;
 		}
-		m = &s->zones[z].models[i];
 		m->size_vcpus = get_f64(r);
 		m->size_input = get_u16(r);
 		r->failed |= !(m->size_vcpus > 0);
@@ -483,6 +495,9 @@ static int read_section(uint32_t type, uint32_t flags, struct byte_reader *r, st
 		break;
 	case SECTION_PROFILE:
 		format_read_profiles(r, s);
+		break;
+	case SECTION_NORMS:
+		format_read_norms(r, s);
 		break;
 	default:
 		if (flags & REQUIRED)

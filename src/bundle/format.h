@@ -17,6 +17,14 @@ void format_write_blend(struct byte_writer *w, const struct blend *b);
 void format_read_blend(struct byte_reader *r, struct blend *b);
 void format_write_mlp(struct byte_writer *w, const struct mlp *p);
 void format_read_mlp(struct byte_reader *r, struct mlp *p);
+
+/* The model that a zone's name and its place in the zone say; NULL sets failed. */
+struct model *format_read_model_place(struct byte_reader *r, struct model_set *s);
+
+/* Row norms; the section is there where a model has one. */
+size_t format_count_norms(const struct model_set *s);
+void format_write_norms(struct byte_writer *w, const struct model_set *s);
+void format_read_norms(struct byte_reader *r, struct model_set *s);
 void format_write_profiles(struct byte_writer *w, const struct model_set *s);
 void format_read_profiles(struct byte_reader *r, struct model_set *s);
 

@@ -158,7 +158,11 @@ static int write_card(struct model_set *s, enum format f, struct err *e)
 				&t,
 				input_name(&s->inputs[s->zones[z].models->used[i].input], name));
 		}
-		text_add(&t, "]}");
+		text_add(&t, "]");
+		if (s->zones[z].models->norm.n)
+			text_printf(&t, ",\"row_norm\":\"%s\"",
+				    norm_name(s->zones[z].models->norm.kind));
+		text_add(&t, "}");
 	}
 	text_add(&t, "}},\"evaluation\":null,\"notes\":[\"imported: its error is not known and its "
 		     "intervals are the widest until it was evaluated and calibrated\"]}");

@@ -37,8 +37,10 @@ static const char *linear(struct exporter *x, const struct model *m)
 		const struct linear_term *t = &l->terms[i];
 		const struct used_input *u = &m->used[t->used];
 		double width = u->high - u->low;
-		const char *v = onnx_clip(&x->w, x->at[u->input], u->low - width, u->high + width);
+		const char *v = x->at[u->input];
 
+		if (!m->norm.n)
+			v = onnx_clip(&x->w, v, u->low - width, u->high + width);
 		terms[i] = onnx_with(&x->w, "Div", onnx_with(&x->w, "Sub", v, t->mean), t->scale);
 		by[i] = t->weight;
 	}
@@ -195,6 +197,36 @@ static const char *resize(struct exporter *x, const struct model *m)
 	return size;
 }
 
+/* As model_normalise(): in float, the columns side by side and apart again. */
+static void normalise(struct exporter *x, const struct model *m)
+{
+	const struct row_norm *n = &m->norm;
+	float offset[INPUT_MAX], scale[INPUT_MAX];
+	const char *in[INPUT_MAX], *v;
+
+	if (!n->n)
+		return;
+	for (size_t i = 0; i < n->n; i++) {
+		in[i] = x->at[m->used[n->inputs[i].used].input];
+		offset[i] = n->inputs[i].offset;
+		scale[i] = n->inputs[i].scale;
+	}
+	v = onnx_cast(&x->w, onnx_beside(&x->w, in, n->n), true);
+	v = onnx_op2(&x->w, "Sub", v, onnx_floats(&x->w, offset, 1, n->n));
+	v = onnx_op2(&x->w, "Mul", v, onnx_floats(&x->w, scale, 1, n->n));
+	v = onnx_op1(&x->w, "Normalizer", v);
+	onnx_of_ml(&x->w);
+	onnx_set_word(&x->w, "norm", norm_name(n->kind));
+	v = onnx_cast(&x->w, v, false);
+	for (size_t i = 0; i < n->n; i++) {
+		const int64_t column = (int64_t)i;
+
+		x->at[m->used[n->inputs[i].used].input] =
+			onnx_op2(&x->w, "Gather", v, onnx_integers(&x->w, &column, 1));
+		onnx_set_integer(&x->w, "axis", 1);
+	}
+}
+
 static void describe(struct exporter *x, const struct model_set *s, enum zone z,
 		     const struct model *m)
 {
@@ -231,6 +263,7 @@ int onnx_export(const struct model_set *s, enum zone z, const struct model *m,
 	}
 	describe(&x, s, z, m);
 	size = resize(&x, m);
+	normalise(&x, m);
 	v = onnx_with(&x.w, "Add", onnx_with(&x.w, "Mul", family(&x, m), m->gain), m->offset_w);
 	v = onnx_clip(&x.w, v, 0, m->max_w);
 	if (size)

@@ -18,6 +18,10 @@ bool regressor_needs(const struct regressor *r, size_t i)
 {
 	const struct mlp *m = &r->network;
 
+	for (size_t k = 0; k < r->norm.n; k++) {
+		if (r->norm.inputs[k].used == i)
+			return true;
+	}
 	if (r->kind == REGRESSOR_LINEAR)
 		return r->weights[i] != 0;
 	if (r->kind == REGRESSOR_TREES) {
@@ -192,6 +196,32 @@ static int set_family(struct model *m, struct regressor *r, const int *at,
 	return r->kind == REGRESSOR_TREES ? set_trees(m, r, at, e) : set_network(m, r, at, e);
 }
 
+/* The row norm, from features to the inputs used, which must differ: each is one in the row. */
+static int set_norm(struct model *m, struct regressor *r, const int *at,
+		    const struct feature_source *sources, struct err *e)
+{
+	bool seen[INPUT_MAX] = {false};
+
+	m->norm = r->norm;
+	r->norm = (struct row_norm){.kind = NORM_NONE};
+	for (size_t i = 0; i < m->norm.n; i++) {
+		size_t feature = m->norm.inputs[i].used;
+
+		m->norm.inputs[i].used = (uint16_t)at[feature];
+		if (sources[feature].factor != 1)
+			return err_set(e, -ERR_DATA,
+				       "no model with a Normalizer may have Kepler's inputs");
+	}
+	for (size_t i = 0; m->norm.n && i < m->n_used; i++) {
+		if (seen[m->used[i].input])
+			return err_set(e, -ERR_DATA,
+				       "two features of a model with a Normalizer are the same "
+				       "input");
+		seen[m->used[i].input] = true;
+	}
+	return 0;
+}
+
 int import_zone(struct model_set *s, enum zone z, struct regressor *r,
 		const struct feature_source *sources, struct err *e)
 {
@@ -219,6 +249,8 @@ int import_zone(struct model_set *s, enum zone z, struct regressor *r,
 	status = use_features(s, m, r, sources, at, e);
 	if (status == 0)
 		status = set_family(m, r, at, sources, e);
+	if (status == 0)
+		status = set_norm(m, r, at, sources, e);
 	/* What a whole machine draws without load is not the VM's: it is split off as idle. */
 	if (status == 0 && s->scope != SCOPE_VM_ACTIVE && r->kind == REGRESSOR_LINEAR)
 		m->idle_w = fmin(fmax(r->bias, 0), m->max_w);

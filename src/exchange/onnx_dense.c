@@ -86,7 +86,7 @@ static int scale_column(struct onnx_reader *r, struct column *c, double offset, 
 
 	/* ((x - o) s - offset) scale = (x - (o + offset / s)) s scale */
 	*c = (struct column){c->feature, (float)((double)c->offset + offset / before),
-			     (float)(before * scale), false};
+			     (float)(before * scale), false, c->normed};
 	if (!isfinite(c->offset) || !isfinite(c->scale) || c->scale == 0)
 		return err_set(r->e, -ERR_DATA, "a feature is scaled by 0 or out of range");
 	return 0;
@@ -164,6 +164,7 @@ int onnx_dense(struct onnx_reader *r, const struct value *v, struct value *ret)
 		const struct column *c = &v->columns[k];
 		double *row = ret->sums.weights + k * (r->n_features + 1);
 
+		r->asked[c->feature][c->normed] = true;
 		row[c->feature] = (double)c->scale;
 		row[r->n_features] = -(double)c->offset * (double)c->scale;
 	}

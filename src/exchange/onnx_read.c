@@ -31,6 +31,7 @@ static const struct {
 	{"ArrayFeatureExtractor", onnx_pick},
 	{"Scaler", onnx_scaler},
 	{"Imputer", onnx_imputer},
+	{"Normalizer", onnx_normalizer},
 	{"MatMul", onnx_matmul},
 	{"Gemm", onnx_gemm},
 	{"Add", onnx_arithmetic},
@@ -205,7 +206,7 @@ static int read_input(struct onnx_reader *r, const Onnxfile__ValueInfo *in, size
 
 	v.columns = onnx_take(r, width, sizeof(*v.columns));
 	for (size_t i = 0; v.columns && i < width; i++)
-		v.columns[i] = (struct column){from + i, 0, 1, true};
+		v.columns[i] = (struct column){from + i, 0, 1, true, false};
 	return v.columns ? keep(r, &v) : r->e->code;
 }
 
@@ -262,10 +263,6 @@ static int run_node(struct onnx_reader *r, const Onnxfile__Node *node)
 		return a && a->t ? read_tensor(r, a->t, node->output[0])
 				 : onnx_unsupported(r, node, "only tensors are constants");
 	}
-	if (!strcmp(node->op_type, "Normalizer"))
-		return onnx_unsupported(r, node,
-					"no native model divides a row by its norm; train without "
-					"it, or serve it by the bridge");
 	for (size_t i = 0; i < array_size(operators); i++) {
 		if (strcmp(node->op_type, operators[i].name) != 0)
 			continue;
@@ -388,6 +385,8 @@ static int read_graph(struct onnx_reader *r, const Onnxfile__Graph *g, size_t n_
 		status = run_node(r, g->node[i]);
 	if (status == 0)
 		status = answer(r, g->n_output ? g->output[0]->name : NULL, ret);
+	if (status == 0)
+		status = onnx_norm(r, &ret->norm);
 	return status;
 }
 

@@ -136,6 +136,7 @@ static int read_split(struct onnx_reader *r, const Onnxfile__Node *node, const s
 	limit = fminf(fmaxf(limit, -FLT_MAX), FLT_MAX);
 	t->threshold[at] = feature_threshold(&in->columns[k], limit);
 	t->feature[at] = (int)in->columns[k].feature;
+	r->asked[in->columns[k].feature][in->columns[k].normed] = true;
 	if ((more || above) != (in->columns[k].scale < 0)) {
 		swap = t->yes[at];
 		t->yes[at] = t->no[at];

@@ -6,7 +6,8 @@
  * Reading an ONNX graph is running it once on symbols: every tensor's name stands for what is known
  * of it as a function of the features. Only src/exchange includes this.
  *
- *   COLUMNS   n of the features, each (x - offset) scale in float: what trees can be asked about
+ *   COLUMNS   n of the features, each (x - offset) scale in float: what trees can be asked about;
+ *             x is the feature or, of a normed column, what the graph's Normalizer made of it
  *   DENSE     n weighted sums of the features, or of the units of at most two hidden layers
  *   TREES     one sum over trees of the features
  *   CONSTANT  a tensor of rows x n
@@ -23,6 +24,7 @@ struct column {
 	size_t feature;
 	float offset, scale;
 	bool plain; /* itself: offset 0, scale 1 */
+	bool normed;
 };
 
 /* weights: n rows of `width` weights and a bias. */
@@ -56,6 +58,8 @@ struct onnx_reader {
 	void **blocks;
 	size_t bytes;
 	struct trees forests[ONNX_TREES_MAX];
+	struct row_norm norm; /* inputs[i].used is a feature number; in the arena */
+	bool asked[REGRESSOR_FEATURES_MAX][2]; /* whether any family sees it as it is, normed */
 	struct err *e;
 };
 
@@ -76,8 +80,12 @@ int onnx_unsupported(struct onnx_reader *r, const Onnxfile__Node *node, const ch
 /* One operator: what its first output is. */
 typedef int onnx_operator(struct onnx_reader *r, const Onnxfile__Node *node, struct value *ret);
 
-onnx_operator onnx_same, onnx_concat, onnx_pick, onnx_scaler, onnx_imputer, onnx_matmul, onnx_gemm,
-	onnx_arithmetic, onnx_activation, onnx_linear_regressor, onnx_tree_ensemble;
+onnx_operator onnx_same, onnx_concat, onnx_pick, onnx_scaler, onnx_imputer, onnx_normalizer,
+	onnx_matmul, onnx_gemm, onnx_arithmetic, onnx_activation, onnx_linear_regressor,
+	onnx_tree_ensemble;
+
+/* The row norm that the graph's answer is behind into *ret, whose inputs the caller frees. */
+int onnx_norm(struct onnx_reader *r, struct row_norm *ret);
 
 /* Columns as sums of features. */
 int onnx_dense(struct onnx_reader *r, const struct value *v, struct value *ret);

@@ -242,6 +242,27 @@ void onnx_set_integer(struct onnx_writer *w, const char *name, int64_t value)
 	a->i = value;
 }
 
+static ProtobufCBinaryData bytes_of(const char *s)
+{
+	return (ProtobufCBinaryData){strlen(s), (uint8_t *)s};
+}
+
+void onnx_set_word(struct onnx_writer *w, const char *name, const char *value)
+{
+	Onnxfile__Attribute *a = attribute(w, name, IS_STRING);
+
+	if (!a)
+		return;
+	a->has_s = true;
+	a->s = bytes_of(value);
+}
+
+void onnx_of_ml(struct onnx_writer *w)
+{
+	if (w->graph.n_node)
+		w->graph.node[w->graph.n_node - 1]->domain = "ai.onnx.ml";
+}
+
 void onnx_second_output(struct onnx_writer *w)
 {
 	Onnxfile__Node *node = w->graph.n_node ? w->graph.node[w->graph.n_node - 1] : NULL;
@@ -311,11 +332,6 @@ static ProtobufCBinaryData *strings(struct onnx_writer *w, const char *name, siz
 	return a->strings;
 }
 
-static ProtobufCBinaryData bytes_of(const char *s)
-{
-	return (ProtobufCBinaryData){strlen(s), (uint8_t *)s};
-}
-
 struct lists {
 	int64_t *tree, *node, *feature, *yes, *no, *leaf_tree, *leaf_node;
 	ProtobufCBinaryData *mode;
@@ -379,7 +395,7 @@ const char *onnx_write_trees(struct onnx_writer *w, const struct trees *t, const
 
 	if (!out || !take_lists(w, &l, t->n_nodes + 1, count_leaves(t) + 1))
 		return NULL;
-	w->graph.node[w->graph.n_node - 1]->domain = "ai.onnx.ml";
+	onnx_of_ml(w);
 	onnx_set_integer(w, "n_targets", 1);
 	/* The base is a tree of one leaf: base_values would be added last, and round otherwise. */
 	write_node(&l, 0, 0, &base);

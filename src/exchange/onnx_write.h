@@ -39,6 +39,9 @@ const char *onnx_op(struct onnx_writer *w, const char *op, const char *const *in
 /* A second result of the last operator, which nobody reads. */
 void onnx_second_output(struct onnx_writer *w);
 void onnx_set_integer(struct onnx_writer *w, const char *name, int64_t value);
+/* `value` must outlive the writer. The operator is then one of ai.onnx.ml. */
+void onnx_set_word(struct onnx_writer *w, const char *name, const char *value);
+void onnx_of_ml(struct onnx_writer *w);
 
 /* a op number */
 const char *onnx_with(struct onnx_writer *w, const char *op, const char *a, double number);

@@ -30,6 +30,7 @@ void regressor_release(struct regressor *r)
 	free(r->weights);
 	trees_release(&r->trees);
 	mlp_release(&r->network);
+	norm_release(&r->norm);
 	*r = (struct regressor){.kind = REGRESSOR_LINEAR};
 }
 

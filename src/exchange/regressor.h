@@ -28,6 +28,7 @@ struct regressor {
 	double bias, *weights; /* linear: bias + sum of weight x feature */
 	struct trees trees;    /* columns are feature numbers */
 	struct mlp network;    /* inputs[i].used is a feature number */
+	struct row_norm norm;  /* in front of them; inputs[i].used likewise */
 };
 
 /* Room for the names of n features (1..REGRESSOR_FEATURES_MAX); `what` names the file's thing. */

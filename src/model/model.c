@@ -62,6 +62,7 @@ const char *model_family(const struct model *m)
 void model_release(struct model *m)
 {
 	free(m->used);
+	norm_release(&m->norm);
 	if (m->family == FAMILY_LINEAR)
 		free(m->linear.terms);
 	else if (m->family == FAMILY_PHYSICS)
@@ -103,15 +104,17 @@ static double clamp(double x, double low, double high)
 
 static double linear_watts(const struct model *m, const double *x)
 {
+	bool held = !m->norm.n;
 	double w = m->linear.bias_w;
 
 	for (size_t i = 0; i < m->linear.n; i++) {
 		const struct linear_term *t = &m->linear.terms[i];
 		const struct used_input *u = &m->used[t->used];
-		double width = u->high - u->low;
+		double width = u->high - u->low, v = x[u->input];
 
-		w += t->weight * (clamp(x[u->input], u->low - width, u->high + width) - t->mean) /
-		     t->scale;
+		if (held)
+			v = clamp(v, u->low - width, u->high + width);
+		w += t->weight * (v - t->mean) / t->scale;
 	}
 	return w;
 }
@@ -186,9 +189,10 @@ const double *model_resize(const struct model *m, const double *x, double at[INP
 
 double model_watts(const struct model *m, const double *x, double *ret_z)
 {
-	double experts[EXPERT_COUNT], w = 0;
+	double experts[EXPERT_COUNT], at[INPUT_MAX], w = 0;
 
 	*ret_z = 0;
+	x = model_normalise(m, x, at);
 	switch (m->family) {
 	case FAMILY_LINEAR:
 		w = linear_watts(m, x);
@@ -212,10 +216,11 @@ double model_watts(const struct model *m, const double *x, double *ret_z)
 
 double model_spread(const struct model *m, const double *x, double z, double watts)
 {
-	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
+	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE], at[INPUT_MAX];
 
 	if (m->family != FAMILY_BLEND || !m->blend.spread.n)
 		return 1;
+	x = model_normalise(m, x, at);
 	blend_spread_columns(&m->blend, x, z, watts, columns);
 	return trees_spread(&m->blend.spread, columns);
 }
@@ -335,6 +340,8 @@ static int check_model(const struct model_set *s, const struct model *m, struct 
 		return err_set(e, -ERR_FORMAT, "unknown family or tier");
 	if (!m->n_used || !check_used(s, m))
 		return err_set(e, -ERR_FORMAT, "inputs out of range");
+	if (!norm_check(&m->norm, m))
+		return err_set(e, -ERR_FORMAT, "row norm out of range");
 	if (!check_family(m))
 		return err_set(e, -ERR_FORMAT, "%s terms out of range", family_name(m->family));
 	if (m->size_vcpus != 0 && (!(m->size_vcpus >= 1 && m->size_vcpus <= SIZE_VCPUS_MAX) ||

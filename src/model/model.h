@@ -217,6 +217,33 @@ struct mlp {
 };
 
 /*
+ * The row norm, an optional first stage that only models from elsewhere have: the inputs it covers
+ * are moved, scaled and divided by their norm, and what comes out takes their place for the family
+ * behind it:
+ *
+ *   v_i = (x_i - offset_i) scale_i
+ *   y_i = v_i / norm, norm = max v_i (not max |v_i|) or sum |v_i|
+ *         sign(v_i) sqrt(v_i^2 / sum of v^2) for NORM_L2
+ *
+ * in float and in this order, as the operators Scaler and Normalizer of ONNX Runtime do (its
+ * core/providers/cpu/ml/normalizer.cc). A norm of 0 leaves v as it is; what is not finite, which
+ * takes inputs beyond 1e19, counts as 0. Presence, ranges and distance are of the inputs as they
+ * are, so a linear model behind a row norm holds nothing within them.
+ */
+enum norm_kind { NORM_NONE, NORM_MAX, NORM_L1, NORM_L2, NORM_KIND_COUNT };
+
+struct norm_input {
+	uint16_t used; /* index into model.used */
+	float offset, scale;
+};
+
+struct row_norm {
+	enum norm_kind kind;
+	size_t n; /* 0: there is none */
+	struct norm_input *inputs;
+};
+
+/*
  * The 90 % interval: half width = quantile(band) x local scale x max(watts, scale_w) x
  * widening. Bands cut the range of estimated watts, or of a blend's z
  * (Mondrian conformal prediction).
@@ -244,6 +271,7 @@ struct model {
 	bool history; /* uses lags or means of the past */
 	size_t n_used;
 	struct used_input *used;
+	struct row_norm norm;
 	union {
 		struct linear linear;
 		struct physics physics;
@@ -349,6 +377,12 @@ const double *model_resize(const struct model *m, const double *x, double at[INP
  * clamped to [0, max_w]. *ret_z is a blend's z, else 0. Allocates nothing.
  */
 double model_watts(const struct model *m, const double *x, double *ret_z);
+
+/* x[] as the family sees it: itself, or the used inputs in at[] behind the row norm. */
+const double *model_normalise(const struct model *m, const double *x, double at[INPUT_MAX]);
+const char *norm_name(enum norm_kind kind);
+bool norm_check(const struct row_norm *n, const struct model *m);
+void norm_release(struct row_norm *n);
 
 /* Physics alone, at least its floor. */
 double physics_watts(const struct physics *p, const double *x);

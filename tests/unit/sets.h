@@ -230,6 +230,15 @@ static inline struct model_set *sized_set(void)
 	return s;
 }
 
+/* `m` behind a row norm: busy vCPUs and context switches, moved and scaled, by `kind`. */
+static inline struct model normed(struct model m, enum norm_kind kind)
+{
+	m.norm = (struct row_norm){kind, 2, calloc(2, sizeof(*m.norm.inputs))};
+	m.norm.inputs[0] = (struct norm_input){0, 1, 2};
+	m.norm.inputs[1] = (struct norm_input){1, 100, -0.5f};
+	return m;
+}
+
 /* A network of two inputs (busy vCPUs, context switches) and layers of 3 and 2 units. */
 static inline struct model network_model(void)
 {
@@ -265,6 +274,18 @@ static inline struct model_set *full_set(void)
 	s->zones[ZONE_DRAM].models = calloc(1, sizeof(struct model));
 	s->zones[ZONE_DRAM].n = 1;
 	s->zones[ZONE_DRAM].models[0] = network_model();
+	return s;
+}
+
+/* full_set, three of its models behind row norms. */
+static inline struct model_set *normed_set(void)
+{
+	struct model_set *s = full_set();
+	struct zone_models *package = &s->zones[ZONE_PACKAGE];
+
+	package->models[0] = normed(package->models[0], NORM_L1);
+	package->models[1] = normed(package->models[1], NORM_MAX);
+	s->zones[ZONE_DRAM].models[0] = normed(s->zones[ZONE_DRAM].models[0], NORM_L2);
 	return s;
 }
 

@@ -246,6 +246,75 @@ static void a_blend_comes_back_as_it_was_written(void **state)
 	(void)state;
 	comes_back(blend_set());
 	comes_back(sized_set());
+	comes_back(normed_set());
+}
+
+static struct byte_writer bytes_of(struct model_set *s)
+{
+	struct byte_writer w = {0};
+	struct err e = ERR_INIT;
+
+	assert_int_equal(bundle_write(s, &w, &e), 0);
+	model_set_free(s);
+	return w;
+}
+
+/* The section of that type in the table: its entry; NULL when it is not there. */
+static uint8_t *section_of(const struct byte_writer *w, uint8_t type)
+{
+	for (uint8_t *at = w->data + 12; at < w->data + 12 + 16 * w->data[8]; at += 16) {
+		if (at[0] == type)
+			return at;
+	}
+	return NULL;
+}
+
+/* Section 7 is there for row norms alone, and required: who does not know it reads nothing. */
+static void a_row_norm_is_a_required_section(void **state)
+{
+	struct byte_writer without = bytes_of(full_set()), with = bytes_of(normed_set());
+	struct model_set *s = NULL;
+	struct err e = ERR_INIT;
+	uint8_t *entry = section_of(&with, 7);
+
+	(void)state;
+	assert_null(section_of(&without, 7));
+	assert_non_null(entry);
+	assert_int_equal(entry[4] & 1, 1);
+	entry[0] = 99; /* as a reader of before sees it */
+	assert_int_equal(bundle_parse(with.data, with.len, &s, &e), -ERR_FORMAT);
+	assert_non_null(strstr(e.msg, "not known"));
+	byte_writer_release(&without);
+	byte_writer_release(&with);
+}
+
+/* Every number of the section changed to one that makes no sense. */
+static void row_norms_without_sense_are_refused(void **state)
+{
+	static const struct {
+		size_t at;
+		uint8_t value;
+		const char *what;
+	} cases[] = {
+		{0, 0, "none"},		 {0, 4, "more than there are"},
+		{2, 9, "a zone's name"}, {11, 77, "a place"},
+		{13, 0, "no kind"},	 {13, 9, "a kind"},
+		{14, 0, "no inputs"},	 {14, 3, "more inputs"},
+		{16, 9, "an input"},	 {16, 1, "an input twice"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct byte_writer w = bytes_of(normed_set());
+		struct model_set *s = NULL;
+		struct err e = ERR_INIT;
+		const uint8_t *entry = section_of(&w, 7);
+
+		w.data[entry[8] + 256 * entry[9] + cases[i].at] = cases[i].value;
+		if (bundle_parse(w.data, w.len, &s, &e) != -ERR_FORMAT)
+			fail_msg("%s is taken", cases[i].what);
+		byte_writer_release(&w);
+	}
 }
 
 static void a_key_signs_only_names_in_its_scope(void **state)
@@ -402,6 +471,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_fixture(a_set_comes_back_as_it_was_written),
 		cmocka_unit_test(a_blend_comes_back_as_it_was_written),
+		cmocka_unit_test(a_row_norm_is_a_required_section),
+		cmocka_unit_test(row_norms_without_sense_are_refused),
 		with_fixture(refuses_a_bundle_with_any_byte_changed),
 		with_fixture(refuses_a_truncated_bundle_that_was_signed),
 		with_fixture(refuses_an_unsigned_bundle),

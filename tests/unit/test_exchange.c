@@ -9,6 +9,7 @@
 
 #include <xgboost/c_api.h>
 
+#include "base/cleanup.h"
 #include "model/estimate.h"
 #include "test.h"
 
@@ -144,6 +145,55 @@ static void kepler_weights_are_by_milliseconds(void **state)
 	assert_close(answer(&r[ZONE_DRAM], NULL, 0.5, 4), 5, 1e-12);
 }
 
+/* 2 + weights of utilization and vCPUs behind their row's norm, as a reader gives it. */
+static struct regressor normed_regressor(enum norm_kind kind, double weight)
+{
+	struct regressor r = {.kind = REGRESSOR_LINEAR, .bias = 2};
+	struct err e = ERR_INIT;
+
+	assert_int_equal(regressor_features(&r, 2, &e), 0);
+	r.weights = calloc(2, sizeof(*r.weights));
+	r.weights[0] = 10;
+	r.weights[1] = weight;
+	r.norm = (struct row_norm){kind, 2, calloc(2, sizeof(*r.norm.inputs))};
+	r.norm.inputs[0] = (struct norm_input){0, 0, 1};
+	r.norm.inputs[1] = (struct norm_input){1, 1, 2};
+	return r;
+}
+
+/* (3, (3 - 1) 2 = 4); what has no weight is in the norm all the same. */
+static void a_row_norm_comes_in_with_its_features(void **state)
+{
+	static const struct {
+		enum norm_kind kind;
+		double weight, wanted;
+	} cases[] = {{NORM_L2, 1, 2 + 6 + 0.8},
+		     {NORM_L2, 0, 2 + 6},
+		     {NORM_L1, 7, 2 + 30. / 7 + 4},
+		     {NORM_MAX, 1, 2 + 7.5 + 1}};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct regressor r = normed_regressor(cases[i].kind, cases[i].weight);
+
+		assert_close(answer(&r, "cpu_utilization,vcpus", 3, 3), cases[i].wanted, 1e-7);
+	}
+}
+
+static void a_row_norm_wants_each_input_once(void **state)
+{
+	struct feature_source sources[2] = {{.factor = 1}};
+	struct model_set s = {.name = "n", .version = "1", .interval_s = 5, .window_s = 5};
+	struct regressor r = normed_regressor(NORM_L2, 1);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(import_sources(&r, "vcpus,vcpus", sources, &e), 0);
+	assert_int_equal(import_zone(&s, ZONE_PACKAGE, &r, sources, &e), -ERR_DATA);
+	assert_non_null(strstr(e.msg, "the same input"));
+	model_set_release(&s);
+}
+
 /* Our own files hold more than the reader takes; cut anywhere they are refused or read. */
 static void what_is_exported_says_what_cannot_come_back(void **state)
 {
@@ -257,6 +307,8 @@ int main(void)
 		cmocka_unit_test(what_xgboost_saves_answers_as_it_does),
 		cmocka_unit_test(lightgbm_goes_left_when_equal),
 		cmocka_unit_test(kepler_weights_are_by_milliseconds),
+		cmocka_unit_test(a_row_norm_comes_in_with_its_features),
+		cmocka_unit_test(a_row_norm_wants_each_input_once),
 		cmocka_unit_test(what_is_exported_says_what_cannot_come_back),
 		cmocka_unit_test(every_cut_file_is_refused),
 		cmocka_unit_test(a_tree_that_loops_is_refused),

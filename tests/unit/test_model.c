@@ -282,6 +282,55 @@ static void parts_give_way_before_the_package_does(void **state)
 	assert_close(zone_watts(package), 24, 1e-12);
 }
 
+/* By hand, of (5 - 1) 2 = 8 and (88 - 100) -0.5 = 6, then of both negative, then of 0 and 0. */
+static void a_row_norm_divides_what_the_family_sees(void **state)
+{
+	static const struct {
+		enum norm_kind kind;
+		double busy, switches, wanted[2];
+	} cases[] = {
+		{NORM_MAX, 5, 88, {1, 0.75}},
+		{NORM_MAX, -3, 112, {4. / 3, 1}},
+		{NORM_MAX, 1, 100, {0, 0}},
+		{NORM_L1, 5, 88, {8. / 14, 6. / 14}},
+		{NORM_L1, -3, 88, {-8. / 14, 6. / 14}},
+		{NORM_L1, 1, 100, {0, 0}},
+		{NORM_L2, 5, 88, {0.8, 0.6}},
+		{NORM_L2, 5, 112, {0.8, -0.6}},
+		{NORM_L2, 1, 100, {0, 0}},
+		{NORM_L2, 1e25, 88, {0, 0}}, /* the square is no float */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct model m = normed(linear_model(), cases[i].kind);
+		const double x[SET_INPUTS] = {cases[i].busy, 7, 7, cases[i].switches};
+		double at[INPUT_MAX];
+		const double *seen = model_normalise(&m, x, at);
+
+		assert_close(seen[0], cases[i].wanted[0], 1e-7);
+		assert_close(seen[3], cases[i].wanted[1], 1e-7);
+		assert_close(model_watts(&m, x, &no_z),
+			     10 + 4 * (cases[i].wanted[0] - 3) / 2 +
+				     (cases[i].wanted[1] - 100) / 50,
+			     1e-7);
+		model_release(&m);
+	}
+}
+
+static void a_row_norm_leaves_ranges_to_the_inputs(void **state)
+{
+	struct model plain_model = linear_model(), m = normed(linear_model(), NORM_L2);
+	const double far[SET_INPUTS] = {24, 0, 0, 100};
+
+	(void)state;
+	assert_close(model_distance(&m, far, 0), model_distance(&plain_model, far, 0), 0);
+	assert_close(model_distance(&m, far, 0), 2, 1e-12);
+	assert_ptr_equal(model_normalise(&plain_model, far, NULL), far);
+	model_release(&plain_model);
+	model_release(&m);
+}
+
 static void a_set_without_sense_is_refused(void **state)
 {
 	struct err e = ERR_INIT;
@@ -310,6 +359,18 @@ static void a_set_without_sense_is_refused(void **state)
 	refused(strcpy(s->name, "../x"), strcpy(s->name, "test"));
 	refused(s->zones[ZONE_PACKAGE].models[1].linear.terms[0].scale = 0,
 		s->zones[ZONE_PACKAGE].models[1].linear.terms[0].scale = 2);
+	model_set_free(s);
+	s = normed_set();
+	m = &s->zones[ZONE_PACKAGE].models[0];
+	assert_int_equal(model_set_check(s, &e), 0);
+	refused(m->norm.kind = NORM_NONE, m->norm.kind = NORM_L1);
+	refused(m->norm.kind = NORM_KIND_COUNT, m->norm.kind = NORM_L1);
+	refused(m->norm.n = 0, m->norm.n = 2);
+	refused(m->norm.inputs[1].used = 2, m->norm.inputs[1].used = 1);
+	refused(m->norm.inputs[1].used = 0, m->norm.inputs[1].used = 1);
+	refused(m->norm.inputs[0].offset = INFINITY, m->norm.inputs[0].offset = 0);
+	refused(m->norm.inputs[0].scale = NAN, m->norm.inputs[0].scale = 1);
+	refused(m->norm.inputs[0].scale = 0, m->norm.inputs[0].scale = 1);
 	model_set_free(s);
 }
 
@@ -349,6 +410,8 @@ int main(void)
 		cmocka_unit_test(watts_stay_between_zero_and_the_maximum),
 		cmocka_unit_test(distance_counts_widths_outside_the_training_range),
 		cmocka_unit_test(a_sized_model_scales_with_the_machine),
+		cmocka_unit_test(a_row_norm_divides_what_the_family_sees),
+		cmocka_unit_test(a_row_norm_leaves_ranges_to_the_inputs),
 		cmocka_unit_test(the_first_model_whose_inputs_are_there_answers),
 		cmocka_unit_test(intervals_follow_the_band_and_widen_with_distance),
 		cmocka_unit_test(core_and_uncore_fit_into_package),
