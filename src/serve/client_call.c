@@ -32,7 +32,8 @@
  * history. What gRPC writes into stays where it is until nothing is under way.
  */
 struct call {
-	grpc_call *call; /* NULL: none is open */
+	grpc_call *call;      /* NULL: none is open */
+	grpc_metadata bearer; /* what is sent; then, what is received */
 	grpc_metadata_array headers, trailers;
 	grpc_byte_buffer *out, *in;
 	grpc_status_code status;
@@ -369,6 +370,8 @@ static bool begin_call(struct client *c)
 	*call = (struct call){.status = GRPC_STATUS_UNKNOWN, .words = grpc_empty_slice()};
 	grpc_metadata_array_init(&call->headers);
 	grpc_metadata_array_init(&call->trailers);
+	call->bearer.key = grpc_slice_from_static_string("authorization");
+	call->bearer.value = grpc_slice_from_copied_string(c->bearer ? c->bearer : "");
 	call->call = grpc_channel_create_call(c->channel, NULL, GRPC_PROPAGATE_DEFAULTS, c->queue,
 					      grpc_slice_from_static_string(method), NULL,
 					      gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
@@ -385,18 +388,14 @@ static bool begin_call(struct client *c)
 static bool send_question(struct client *c, const struct remote_question *q)
 {
 	struct call *call = &c->call;
-	grpc_metadata bearer;
 	grpc_op ops[5];
 	size_t n = 0;
 
 	memset(ops, 0, sizeof(ops));
-	memset(&bearer, 0, sizeof(bearer));
-	bearer.key = grpc_slice_from_static_string("authorization");
-	bearer.value = grpc_slice_from_copied_string(c->bearer ? c->bearer : "");
 	if (!call->begun) {
 		ops[n].op = GRPC_OP_SEND_INITIAL_METADATA;
 		ops[n].data.send_initial_metadata.count = c->bearer ? 1 : 0;
-		ops[n++].data.send_initial_metadata.metadata = &bearer;
+		ops[n++].data.send_initial_metadata.metadata = &call->bearer;
 		ops[n].op = GRPC_OP_RECV_INITIAL_METADATA;
 		ops[n++].data.recv_initial_metadata.recv_initial_metadata = &call->headers;
 		call->begun = true;
@@ -410,7 +409,6 @@ static bool send_question(struct client *c, const struct remote_question *q)
 	ops[n].op = GRPC_OP_RECV_MESSAGE;
 	ops[n++].data.recv_message.recv_message = &call->in;
 	call->asking = grpc_call_start_batch(call->call, ops, n, TAG_MESSAGE, NULL) == GRPC_CALL_OK;
-	grpc_slice_unref(bearer.value);
 	return call->asking;
 }
 
@@ -449,6 +447,7 @@ static void end_call(struct client *c)
 	grpc_metadata_array_destroy(&call->headers);
 	grpc_metadata_array_destroy(&call->trailers);
 	grpc_slice_unref(call->words);
+	grpc_slice_unref(call->bearer.value);
 	grpc_call_unref(call->call);
 	call->call = NULL;
 }
