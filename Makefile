@@ -68,7 +68,7 @@ image: ## a container image into build/image, without a container engine
 	@tools/deps
 	@tools/image
 
-cover: ## line coverage of src/ by the units, as a table
+cover: ## line coverage of src/ by units and command-line tests, as a table (12 minutes)
 	@tools/test cover
 
 abi: all ## tests/abi/libvmwatts.abi from the library: what abidiff compares with
