@@ -30,7 +30,7 @@ fi
 mkdir "$work/rec"
 "$vmwatts" model keygen --out "$work/sign" >/dev/null
 sed -n '/^  vmwatts-retrain.yaml: |/,/^---/{/^    /s/^    //p}' "$deploy/kubernetes/retrain-cronjob.yaml" |
-	sed "s#/recordings#$work/rec#; s#/work#$work/w#; s#/publish#$work/pub#; s#/tmp/sign.key#$work/sign.key#" >"$work/c.yaml"
+	sed "s#/recordings#$work/rec#; s#/work#$work/w#; s#/publish#$work/pub#; s#/secret/sign.key#$work/sign.key#" >"$work/c.yaml"
 is "$("$vmwatts" retrain --config "$work/c.yaml" --json 2>/dev/null)" '{"round":null}' "retrain takes the CronJob's configuration"
 sed -n '/^```yaml/,/^```/{/^```/!p}' "$top/docs/retraining.md" |
 	sed "s#/srv/recordings#$work/rec#; s#/var/lib/vmwatts-retrain#$work/w#; s#/srv/vmwatts/models#$work/pub#; s#/etc/kepler/vmwatts-sign.key#$work/sign.key#" >"$work/d.yaml"

@@ -50,6 +50,7 @@ import os, pty, sys, time, signal
 what = sys.argv[1]
 pid, fd = pty.fork()
 if pid == 0:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # as in a terminal, whatever started the test
     os.execv(sys.argv[2], sys.argv[2:])
 out, end = b"", time.time() + 20
 while time.time() < end:
@@ -169,7 +170,11 @@ if [ "$(nproc)" -ge 2 ]; then steady "two CPUs" "sh -c '$loop' & sh -c '$loop' &
 busy() { # NAME SCRIPT
 	json -n 10 --warm-up 1 -- sh -c "$2" >/dev/null
 	echo "# $1: joules CV $(jq '100 * .zones.package.joules_cv' "$work/j") %, CPU seconds CV $(jq '100 * .cpu_seconds_cv' "$work/j") %"
-	holds '.zones.package.joules_cv < 0.05' "$1: ten runs within 5 %"
+	if [ "$(jq '.cpu_seconds_cv >= 0.04' "$work/j")" = true ]; then
+		skip "$1: ten runs within 5 %" "other processes took its CPUs from it"
+	else
+		holds '.zones.package.joules_cv < 0.05' "$1: ten runs within 5 %"
+	fi
 }
 second='timeout 1 sh -c "while :; do :; done"'
 busy "one CPU busy for a second" "$second; true"
