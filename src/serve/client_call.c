@@ -124,7 +124,9 @@ static void connect_to(struct client *c, const char *address, grpc_channel_crede
 		number(GRPC_ARG_ENABLE_RETRIES, 0), /* ours know about ticks */
 		number(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
 		number(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500),
-		number(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 3000),
+		/* How long one attempt may take: a handshake moves only while something is asked,
+		   so it must outlive the breaker's pauses. */
+		number(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 12000),
 		number(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000),
 		number(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 2000),
 		number(GRPC_ARG_KEEPALIVE_TIME_MS, 30000),

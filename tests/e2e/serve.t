@@ -231,12 +231,13 @@ echo "# rows without an answer while the bundle changed and was trained: $((afte
 agent name $((port + 3)) "simulated-nowhere.invalid:$port"
 agent mtls $((port + 4)) "https://localhost:$((port + 5))" "${tls[@]}" "    cert_file: $work/guest.pem" "    key_file: $work/guest.key"
 "$build/vmwatts-serve" serve --model-path store --trust keys --listen "localhost:$((port + 5))" --metrics '' --cert good.pem --key good.key \
-	--client-ca ca.pem --tokens tokens 2>mtls.log &
+	--client-ca ca.pem --tokens tokens 2>mtls-server.log &
 pids+=($!)
 wait_for 20 has_reason $((port + 3)) name
 ok $? "a name that has no address: the reason is $(reason $((port + 3)))"
 wait_for 30 has_reason $((port + 4)) none
 ok $? "client certificates: an agent that shows one is answered"
+grep -h "remote inference" mtls.log | tail -4 | cut -c1-200 | sed "s/^/# /"
 agent nocert $((port + 6)) "https://localhost:$((port + 5))" "${tls[@]}"
 agent stranger $((port + 7)) "https://localhost:$((port + 5))" "    ca_file: $work/stranger.pem" "    token_file: $work/token"
 wait_for 20 has_reason $((port + 6)) "tls|unreachable"
