@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * See kernel_matern in model.h. Most of an estimate is spent here, so the
+ * See kernel_matern in model.h. A server spends much of a call here, so the
  * exponential is one that a compiler turns into vector code: loops over whole
  * blocks without a branch. It is the same on every x86-64, where libm's differs
  * by processor. exp(-r) = 2^k exp(f), |f| <= ln 2 / 2, exp(f) by its series up to

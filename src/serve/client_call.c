@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "serve/arena.h"
+#include "serve/client.h"
 #include "serve/grpclog.h"
 
 #define UNARY	      "/PowerEstimationService/EstimatePower"
@@ -126,7 +127,7 @@ static void connect_to(struct client *c, const char *address, grpc_channel_crede
 		number(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500),
 		/* How long one attempt may take: a handshake moves only while something is asked,
 		   so it must outlive the breaker's pauses. */
-		number(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 12000),
+		number(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, (int)(1000 * BREAKER_MAX_S) + 2000),
 		number(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000),
 		number(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 2000),
 		number(GRPC_ARG_KEEPALIVE_TIME_MS, 30000),

@@ -1,7 +1,7 @@
 #!/bin/bash
-# The container image: what it is made of and how it runs where a runtime runs it. There is no engine here, so its layer is
-# unpacked and run in namespaces of its own as its configuration and deploy/kubernetes say: no root, nothing writable but
-# /state, keys and bundle from mounts as kubelet makes them.
+# The container images: what they are made of, and how agent, model server and nightly training run where a runtime runs
+# them. There is no engine here, so a layer is unpacked and run in namespaces of its own as its configuration and
+# deploy/kubernetes say: no root, nothing writable but what is mounted so, keys, secrets and bundles as kubelet mounts them.
 . "$(dirname "$0")/../tap.sh"
 export BUILD=$build
 port=9102 # of its own network
