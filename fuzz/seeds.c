@@ -34,6 +34,7 @@ int main(int argc, char **argv)
 	}
 	return write_seed(argv[1], "full", full_set()) < 0 ||
 	       write_seed(argv[1], "blend", blend_set()) < 0 ||
+	       write_seed(argv[1], "tailed", tailed_set()) < 0 ||
 	       write_seed(argv[1], "sized", sized_set()) < 0 ||
 	       write_seed(argv[1], "normed", normed_set()) < 0;
 }

@@ -21,9 +21,28 @@ void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus)
 	memcpy(before, a->identity.model_name, sizeof(before));
 	if (identity_read(&a->identity, &a->root, NULL) < 0)
 		return;
+	regime_forget(&a->regime);
 	a->migrations++;
 	log_warn("this is another machine than before (%s: %s, was %s): the model is fitted anew",
 		 why, a->identity.model_name, before);
 	meter_refit(a->meter, vcpus);
 	meter_reset(a->meter);
+	probation_refit(a->probation);
+}
+
+void agent_watch_clock(struct agent *a, double mhz, double vcpus)
+{
+	if (!regime_sample(&a->regime, mhz))
+		return;
+	a->machine_due_ns = 0;
+	a->identity.clock_ratio = a->regime.ratio;
+	if (a->regime.ratio > 1 || a->regime.ratio < 1)
+		log_warn("the core clock is %.2f times what it was (%.0f MHz before): another "
+			 "host, or other "
+			 "limits of this one; intervals are wider",
+			 a->regime.ratio, a->regime.usual_mhz);
+	else
+		log_info("the core clock is what it was");
+	meter_refit(a->meter, vcpus);
+	probation_refit(a->probation);
 }

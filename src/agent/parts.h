@@ -11,6 +11,7 @@
 #include "agent/remote.h"
 #include "agent/state.h"
 #include "collect/collector.h"
+#include "health/regime.h"
 #include "pinning/score.h"
 #include "publish/http.h"
 
@@ -22,6 +23,7 @@ struct agent {
 	struct identity identity;
 	int64_t machine_due_ns; /* CLOCK_MONOTONIC; look again */
 	uint64_t migrations;
+	struct regime regime; /* of the core clock */
 	struct state state;
 	struct counters counters;
 	struct collector *collector;
@@ -114,6 +116,12 @@ bool agent_tick(struct agent *a);
  * move counted.
  */
 void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus);
+
+/*
+ * The core clock of one row, NaN where it was not measured. In another regime than before the fit
+ * is wider and agent_check_machine() looks at once.
+ */
+void agent_watch_clock(struct agent *a, double mhz, double vcpus);
 
 /* Whether what the configuration says is isolated is: a log line where it is not. */
 void agent_check_isolation(const struct agent *a);

@@ -92,6 +92,12 @@ void probation_reset(struct probation *p)
 		estimator_reset(p->shadow);
 }
 
+void probation_refit(struct probation *p)
+{
+	if (p)
+		p->vcpus = NAN;
+}
+
 void probation_rebind(struct probation *p, const struct model_set *set)
 {
 	if (p)

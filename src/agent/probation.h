@@ -40,6 +40,9 @@ void probation_rebind(struct probation *p, const struct model_set *set);
 /* The past says nothing about what comes; what was counted stays. NULL is fine. */
 void probation_reset(struct probation *p);
 
+/* The machine, as its identity has it, is another than before. NULL is fine. */
+void probation_refit(struct probation *p);
+
 /*
  * Judge one row: `raw` is what the set said of `row`, `truth_w` metered watts
  * by zone (NaN: not this zone) or NULL. *ret_reason is set when it failed.

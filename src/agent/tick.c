@@ -38,6 +38,7 @@ static void begin_anew(struct agent *a, unsigned events, double vcpus)
 	if (events & INTERVAL_HOTPLUG) {
 		agent_check_machine(a, a->kernel->monotonic_ns(), vcpus);
 		identity_read(&a->identity, &a->root, NULL);
+		a->identity.clock_ratio = a->regime.ratio;
 		meter_refit(a->meter, vcpus);
 	}
 	meter_reset(a->meter);
@@ -91,6 +92,7 @@ bool agent_tick(struct agent *a)
 		raise_busy(&row, a->least_busy_s);
 		if (events & (INTERVAL_SUSPEND | INTERVAL_HOTPLUG))
 			begin_anew(a, events, row.v[FEATURE_VCPUS]);
+		agent_watch_clock(a, row.v[FEATURE_CORE_CLOCK_MHZ], row.v[FEATURE_VCPUS]);
 		agent_check_machine(a, now->mono_ns, row.v[FEATURE_VCPUS]);
 		agent_recommend_pinning(a, &row);
 		ask_remote(a, &row);

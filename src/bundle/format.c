@@ -35,6 +35,7 @@ enum section {
 	SECTION_SIZES = 5,
 	SECTION_PROFILE = 6,
 	SECTION_NORMS = 7,
+	SECTION_TAILS = 8,
 };
 
 /* ---- write ---- */
@@ -201,7 +202,7 @@ static int read_back(const struct byte_writer *w, struct err *e)
 int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e)
 {
 	struct byte_writer body = {0};
-	struct part parts[6 + ZONE_COUNT];
+	struct part parts[7 + ZONE_COUNT];
 	size_t n = 0, header;
 
 	if (model_set_check(s, e) < 0)
@@ -223,6 +224,10 @@ int bundle_write(const struct model_set *s, struct byte_writer *w, struct err *e
 	if (format_count_norms(s)) {
 		format_write_norms(&body, s);
 		end_part(parts, &n, &body, SECTION_NORMS, REQUIRED);
+	}
+	if (format_count_tails(s)) {
+		format_write_tails(&body, s);
+		end_part(parts, &n, &body, SECTION_TAILS, REQUIRED);
 	}
 	if (s->n_profiles) {
 		format_write_profiles(&body, s);
@@ -498,6 +503,9 @@ static int read_section(uint32_t type, uint32_t flags, struct byte_reader *r, st
 		break;
 	case SECTION_NORMS:
 		format_read_norms(r, s);
+		break;
+	case SECTION_TAILS:
+		format_read_tails(r, s);
 		break;
 	default:
 		if (flags & REQUIRED)

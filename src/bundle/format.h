@@ -25,6 +25,12 @@ struct model *format_read_model_place(struct byte_reader *r, struct model_set *s
 size_t format_count_norms(const struct model_set *s);
 void format_write_norms(struct byte_writer *w, const struct model_set *s);
 void format_read_norms(struct byte_reader *r, struct model_set *s);
+
+/* The upper ends' scales of blends; the section is there where one has its own. */
+size_t format_count_tails(const struct model_set *s);
+void format_write_tails(struct byte_writer *w, const struct model_set *s);
+void format_read_tails(struct byte_reader *r, struct model_set *s);
+
 void format_write_profiles(struct byte_writer *w, const struct model_set *s);
 void format_read_profiles(struct byte_reader *r, struct model_set *s);
 

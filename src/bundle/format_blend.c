@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A blend as bytes and back: see docs/formats/bundle.md. Ranges are model_set_check's business. */
+/*
+ * A blend as bytes and back, and the TAILS section: the upper ends' scales of blends whose
+ * intervals have two. A section of its own, and required, so that sets without are as they always
+ * were and readers of before refuse those with. See docs/formats/bundle.md; ranges are
+ * model_set_check's business.
+ */
 #include "bundle/format.h"
 
 #include <stdlib.h>
@@ -146,4 +151,71 @@ void format_read_blend(struct byte_reader *r, struct blend *b)
 	b->trust = get_f64(r);
 	b->physics_share = get_f64(r);
 	b->caution = get_f64(r);
+}
+
+static bool has_tail(const struct model *m)
+{
+	return m->family == FAMILY_BLEND && m->blend.spread_up;
+}
+
+size_t format_count_tails(const struct model_set *s)
+{
+	size_t n = 0;
+
+	zone_foreach (z) {
+		for (size_t i = 0; i < s->zones[z].n; i++)
+			n += has_tail(&s->zones[z].models[i]);
+	}
+	return n;
+}
+
+static void write_tail(struct byte_writer *w, const struct blend *b)
+{
+	for (size_t i = 0; i < b->spread.n_nodes; i++) {
+		if (b->spread.nodes[i].column == TREE_LEAF)
+			put_f32(w, b->spread_up[i]);
+	}
+}
+
+void format_write_tails(struct byte_writer *w, const struct model_set *s)
+{
+	put_u16(w, (uint16_t)format_count_tails(s));
+	zone_foreach (z) {
+		for (size_t i = 0; i < s->zones[z].n; i++) {
+			const struct model *m = &s->zones[z].models[i];
+
+			if (!has_tail(m))
+				continue;
+			put_text(w, zone_name(z));
+			put_u16(w, (uint16_t)i);
+			write_tail(w, &m->blend);
+		}
+	}
+}
+
+static void read_tail(struct byte_reader *r, struct blend *b)
+{
+	b->spread_up = calloc(b->spread.n_nodes, sizeof(*b->spread_up));
+	r->failed |= !b->spread_up;
+	for (size_t i = 0; i < b->spread.n_nodes && !r->failed; i++) {
+		if (b->spread.nodes[i].column == TREE_LEAF)
+			b->spread_up[i] = get_f32(r);
+	}
+}
+
+/* Behind the zones. A model named twice, that is not there or that has no local scale is refused.
+ */
+void format_read_tails(struct byte_reader *r, struct model_set *s)
+{
+	size_t n = get_u16(r);
+
+	r->failed |= !n;
+	for (size_t k = 0; k < n && !r->failed; k++) {
+		struct model *m = format_read_model_place(r, s);
+
+		if (!m || m->family != FAMILY_BLEND || !m->blend.spread.n || has_tail(m))
+			r->failed = true;
+		else
+			read_tail(r, &m->blend);
+	}
 }

@@ -29,6 +29,7 @@ struct identity {
 	char dmi_vendor[64], dmi_product[64]; /* sys_vendor, product_name; "" unknown */
 	unsigned tsc_khz; /* as the hypervisor's or the CPU's CPUID says; 0 unknown */
 	unsigned siblings, socket_cores; /* of the first CPU's socket; 0 unknown */
+	double clock_ratio; /* of the core clock, to what it was before; 0 or 1: not another one */
 	unsigned n_cpus;		 /* logical CPUs listed in cpuinfo */
 	unsigned n_sockets, n_cores;	 /* distinct physical ids, (physical, core) pairs; >= 1 */
 	unsigned n_isolated; /* CPUs both online and in /sys/devices/system/cpu/isolated */

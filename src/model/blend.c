@@ -39,23 +39,57 @@ void blend_spread_columns(const struct blend *b, const double *x, double z, doub
 
 /* ---- trees ---- */
 
+size_t trees_leaf(const struct trees *t, size_t k, const double *columns)
+{
+	const struct tree_node *tree = t->nodes + t->first[k], *at = tree;
+
+	while (at->column != TREE_LEAF)
+		at = tree + at->left + !((float)columns[at->column] < at->value);
+	return (size_t)(at - t->nodes);
+}
+
 double trees_value(const struct trees *t, const double *columns)
 {
 	float sum = t->base;
 
-	for (size_t k = 0; k < t->n; k++) {
-		const struct tree_node *tree = t->nodes + t->first[k], *at = tree;
-
-		while (at->column != TREE_LEAF)
-			at = tree + at->left + !((float)columns[at->column] < at->value);
-		sum += at->value;
-	}
+	for (size_t k = 0; k < t->n; k++)
+		sum += t->nodes[trees_leaf(t, k, columns)].value;
 	return sum;
 }
 
-double trees_spread(const struct trees *t, const double *columns)
+/* From 0 near the training data to 1 far from it. */
+static double far_of(const struct blend *b, double z)
 {
-	return t->n ? exp(clamp(trees_value(t, columns), -SPREAD_LIMIT, SPREAD_LIMIT)) : 1;
+	return clamp((z - b->z_near) / (b->z_far - b->z_near), 0, 1);
+}
+
+static double scale_of(double log_scale)
+{
+	return exp(clamp(log_scale, -SPREAD_LIMIT, SPREAD_LIMIT));
+}
+
+/* Which end was the farther one says nothing far from the training data: there both are. */
+static struct ends together(double down, double up, double far)
+{
+	double most = fmax(down, up);
+
+	return (struct ends){down + far * (most - down), up + far * (most - up)};
+}
+
+struct ends blend_spread(const struct blend *b, const double *columns)
+{
+	const struct trees *t = &b->spread;
+	float down = t->base, up = t->base;
+
+	if (!t->n)
+		return (struct ends){1, 1};
+	for (size_t k = 0; k < t->n; k++) {
+		size_t leaf = trees_leaf(t, k, columns);
+
+		down += t->nodes[leaf].value;
+		up += b->spread_up ? b->spread_up[leaf] : t->nodes[leaf].value;
+	}
+	return together(scale_of(down), scale_of(up), far_of(b, columns[b->n_columns]));
 }
 
 /* ---- distances ---- */
@@ -167,8 +201,7 @@ double blend_safe(const struct blend *b, const double w[EXPERT_COUNT])
 
 double blend_combine(const struct blend *b, const double w[EXPERT_COUNT], double z)
 {
-	double far = clamp((z - b->z_near) / (b->z_far - b->z_near), 0, 1);
-	double gate = fmax((1 - b->trust) * far, b->caution);
+	double gate = fmax((1 - b->trust) * far_of(b, z), b->caution);
 	double near = blend_near(b, w);
 
 	return near + gate * (blend_safe(b, w) - near);
@@ -260,6 +293,15 @@ static bool check_trees(const struct trees *t, size_t n_columns)
 	return true;
 }
 
+static bool check_values(const float *values, size_t n)
+{
+	for (size_t i = 0; values && i < n; i++) {
+		if (!isfinite(values[i]))
+			return false;
+	}
+	return true;
+}
+
 static bool check_points(const struct points *p, size_t n_columns)
 {
 	if ((p->n && !p->n_dims) || p->n_dims > SPACE_DIMS_MAX || p->n > POINTS_MAX)
@@ -296,10 +338,10 @@ bool blend_check(const struct blend *b, const struct model *m)
 	       check_trees(&b->boosted, b->n_columns) && check_trees(&b->forest, b->n_columns) &&
 	       check_trees(&b->gbdt, b->n_columns) &&
 	       check_trees(&b->spread, b->n_columns + SPREAD_MORE) &&
-	       finite_in(b->z_near, -1e3, 1e3) && finite_in(b->z_far, -1e3, 1e3) &&
-	       b->z_near < b->z_far && finite_in(b->z_edge, -1e3, 1e3) &&
-	       finite_in(b->trust, 0, 1) && finite_in(b->physics_share, 0, 1) &&
-	       finite_in(b->caution, 0, 1);
+	       check_values(b->spread_up, b->spread.n_nodes) && finite_in(b->z_near, -1e3, 1e3) &&
+	       finite_in(b->z_far, -1e3, 1e3) && b->z_near < b->z_far &&
+	       finite_in(b->z_edge, -1e3, 1e3) && finite_in(b->trust, 0, 1) &&
+	       finite_in(b->physics_share, 0, 1) && finite_in(b->caution, 0, 1);
 }
 
 static void points_release(struct points *p)
@@ -326,5 +368,6 @@ void blend_release(struct blend *b)
 	trees_release(&b->forest);
 	trees_release(&b->gbdt);
 	trees_release(&b->spread);
+	free(b->spread_up);
 	*b = (struct blend){.n_columns = 0};
 }

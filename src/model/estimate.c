@@ -20,7 +20,7 @@ const char *fallback_name(enum fallback f)
 	return fallback_names[f];
 }
 
-/* Half width of the 90 % interval at `watts` and a blend's z, before widening. */
+/* How far the ends are at `watts` and a blend's z, before their local scale and widening. */
 static double half_width(const struct interval *v, double watts, double z)
 {
 	double at = v->by_distance ? z : watts;
@@ -31,15 +31,20 @@ static double half_width(const struct interval *v, double watts, double z)
 	return v->quantile[band] * fmax(watts, v->scale_w);
 }
 
-void zone_estimate_bound(struct zone_estimate *z, double half_w, double scale_w, double mismatch)
+void zone_estimate_ends(struct zone_estimate *z, struct ends w, double scale_w, double mismatch)
 {
 	double watts = zone_watts(z);
 	double relative;
 
-	z->low_w = fmax(watts - half_w, 0);
-	z->high_w = watts + half_w;
+	z->low_w = fmax(watts - w.down, 0);
+	z->high_w = watts + w.up;
 	relative = (z->high_w - z->low_w) / 2 / fmax(watts, scale_w);
 	z->confidence = 1 / (1 + relative) / (1 + z->distance + mismatch);
+}
+
+void zone_estimate_bound(struct zone_estimate *z, double half_w, double scale_w, double mismatch)
+{
+	zone_estimate_ends(z, (struct ends){half_w, half_w}, scale_w, mismatch);
 }
 
 static bool can_answer(const struct model *m, const double *x, const struct estimate_options *o)
@@ -57,7 +62,8 @@ static void estimate_zone(const struct zone_models *models, const double *x,
 			  const struct estimate_options *o, struct zone_estimate *z)
 {
 	const struct model *m = NULL;
-	double at[INPUT_MAX], watts, far, size;
+	double at[INPUT_MAX], watts, far, size, half_w;
+	struct ends w;
 
 	*z = (struct zone_estimate){.definition = models->definition,
 				    .fallback = models->n ? FALLBACK_MISSING_FEATURES
@@ -77,10 +83,11 @@ static void estimate_zone(const struct zone_models *models, const double *x,
 	z->idle_w = size * fmin(m->idle_w, watts);
 	z->active_w = size * watts - z->idle_w;
 	z->distance = model_distance(m, x, far);
-	zone_estimate_bound(z,
-			    size * half_width(&m->interval, watts, far) *
-				    model_spread(m, x, far, watts) * o->widen * (1 + z->distance),
-			    size * m->interval.scale_w, o->mismatch);
+	half_w = size * half_width(&m->interval, watts, far) * o->widen * (1 + z->distance);
+	w = model_spread(m, x, far, watts);
+	w.down *= half_w;
+	w.up *= half_w;
+	zone_estimate_ends(z, w, size * m->interval.scale_w, o->mismatch);
 }
 
 /* Move the watts of `z` by `delta_w`, active first, and keep them inside low..high. */

@@ -92,7 +92,9 @@ void model_set_estimate(const struct model_set *s, const double *x,
  */
 void estimate_reconcile(struct estimate *e);
 
-/* Set low, high and confidence of `z` from its watts, `half_w`, `scale_w` and distance. */
+/* Set low, high and confidence of `z` from its watts, how far the ends are, `scale_w` and distance.
+ */
+void zone_estimate_ends(struct zone_estimate *z, struct ends w, double scale_w, double mismatch);
 void zone_estimate_bound(struct zone_estimate *z, double half_w, double scale_w, double mismatch);
 
 #endif

@@ -2,6 +2,7 @@
 /* Applicability: see fit.h. */
 #include "model/fit.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,8 @@ static void differs(struct fit *f, double mismatch, double widen, const char *wh
 void fit_machine(const struct applicability *a, const struct identity *id, double vcpus,
 		 struct fit *ret)
 {
+	double clock;
+
 	*ret = (struct fit){.widen = 1};
 	if (a->cpu_vendor[0] && id->vendor[0] && strcmp(a->cpu_vendor, id->vendor) != 0)
 		differs(ret, 2, 1.5, "another CPU vendor");
@@ -28,4 +31,7 @@ void fit_machine(const struct applicability *a, const struct identity *id, doubl
 	if (vcpus > 0 &&
 	    ((a->vcpus_min && vcpus < a->vcpus_min) || (a->vcpus_max && vcpus > a->vcpus_max)))
 		differs(ret, 0.5, 1.2, "another number of vCPUs");
+	clock = id->clock_ratio > 0 ? fmax(id->clock_ratio, 1 / id->clock_ratio) : 1;
+	if (clock > 1)
+		differs(ret, clock - 1, clock, "another regime of the core clock");
 }

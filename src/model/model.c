@@ -214,15 +214,15 @@ double model_watts(const struct model *m, const double *x, double *ret_z)
 	return w > 0 ? fmin(w, m->max_w) : 0;
 }
 
-double model_spread(const struct model *m, const double *x, double z, double watts)
+struct ends model_spread(const struct model *m, const double *x, double z, double watts)
 {
 	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE], at[INPUT_MAX];
 
 	if (m->family != FAMILY_BLEND || !m->blend.spread.n)
-		return 1;
+		return (struct ends){1, 1};
 	x = model_normalise(m, x, at);
 	blend_spread_columns(&m->blend, x, z, watts, columns);
-	return trees_spread(&m->blend.spread, columns);
+	return blend_spread(&m->blend, columns);
 }
 
 double model_distance(const struct model *m, const double *x, double z)

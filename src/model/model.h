@@ -165,10 +165,13 @@ struct blend {
 	double median;		  /* > 0, distance between them */
 	struct trees boosted, forest, gbdt;
 	/*
-	 * Of log misses: the interval's local scale; none: 1 everywhere. Behind the columns it
-	 * may see z and what the model says, in watts.
+	 * The interval's local scale, its logarithm; none: 1 everywhere. Behind the columns its
+	 * trees may see z and what the model says, in watts. Where the upper end has a scale of its
+	 * own, spread_up has its values by node of `spread`; NULL: both ends go by the nodes' own.
+	 * Far from the training data the farther end's scale is both ends'.
 	 */
 	struct trees spread;
+	float *spread_up;
 	double share[EXPERT_COUNT];  /* >= 0 */
 	double z_near, z_far;	     /* z_near < z_far */
 	double z_edge;		     /* beyond it a row is out of distribution */
@@ -244,8 +247,8 @@ struct row_norm {
 };
 
 /*
- * The 90 % interval: half width = quantile(band) x local scale x max(watts, scale_w) x
- * widening. Bands cut the range of estimated watts, or of a blend's z
+ * The 90 % interval: each end is quantile(band) x its local scale x max(watts, scale_w) x
+ * widening away from the watts. Bands cut the range of estimated watts, or of a blend's z
  * (Mondrian conformal prediction).
  */
 #define INTERVAL_BANDS_MAX 8
@@ -254,7 +257,7 @@ struct interval {
 	unsigned n_bands;		     /* 1..INTERVAL_BANDS_MAX */
 	bool by_distance;		     /* bands cut z, not watts */
 	double upto[INTERVAL_BANDS_MAX];     /* upper edges; the last counts as infinite */
-	double quantile[INTERVAL_BANDS_MAX]; /* relative half width, > 0 */
+	double quantile[INTERVAL_BANDS_MAX]; /* relative distance of an end, > 0 */
 	double scale_w;			     /* > 0 */
 };
 
@@ -399,15 +402,23 @@ void blend_columns(const struct blend *b, const double *x, double *ret_columns);
 void points_place(const struct points *p, const double *columns, float *ret_at);
 double trees_value(const struct trees *t, const double *columns);
 
-/* exp of the trees' value, held within reason; 1 without trees. */
-double trees_spread(const struct trees *t, const double *columns);
+/* The leaf of tree k: a place in nodes[]. */
+size_t trees_leaf(const struct trees *t, size_t k, const double *columns);
 
-/* What trees_spread sees: columns[n_columns + SPREAD_MORE], the blend's first. */
+/* How far the ends of an interval are from its watts, or that relative to something. */
+struct ends {
+	double down, up;
+};
+
+/* A blend's local scale at columns[n_columns + SPREAD_MORE], held within reason; 1 without. */
+struct ends blend_spread(const struct blend *b, const double *columns);
+
+/* What blend_spread sees: columns[n_columns + SPREAD_MORE], the blend's first. */
 void blend_spread_columns(const struct blend *b, const double *x, double z, double watts,
 			  double *ret_columns);
 
 /* The interval's local scale at x[], z and watts; 1 for every family but a blend with a spread. */
-double model_spread(const struct model *m, const double *x, double z, double watts);
+struct ends model_spread(const struct model *m, const double *x, double z, double watts);
 
 /* Matern's kernel of nu = 3/2 in place: v[n] are squared distances, then (1 + r) exp(-r) of r =
  * sqrt(3) distance / length. */

@@ -211,8 +211,11 @@ static void set_interval(const struct few *f, struct model *m)
 	q = quantile_of(scores, f->n, fmin(ceil((double)(f->n + 1) * LEVEL) / (double)f->n, 1));
 	m->interval = (struct interval){.n_bands = 1, .scale_w = scale_w};
 	m->interval.upto[0] = 1e6;
-	if (m->family == FAMILY_BLEND)
-		trees_release(&m->blend.spread); /* of the other machine's misses */
+	if (m->family == FAMILY_BLEND) { /* of the other machine's misses */
+		trees_release(&m->blend.spread);
+		free(m->blend.spread_up);
+		m->blend.spread_up = NULL;
+	}
 	m->interval.quantile[0] = fmax(q, 1e-3);
 	m->mae_w = error / (double)f->n;
 	m->wmape = truth > 0 ? error / truth : NAN;

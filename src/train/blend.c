@@ -335,16 +335,15 @@ static int decide_interval(const struct chooser *k, struct blend *b, struct mode
 
 /* ---- the model ---- */
 
-static int make_model(struct chooser *k, struct blend *b, struct model *m, struct err *e)
+static void take_gate(const struct blend *gate, struct blend *b)
 {
-	memcpy(b->share, k->gate.share, sizeof(b->share));
-	b->z_near = k->gate.z_near;
-	b->z_far = k->gate.z_far;
-	b->z_edge = k->gate.z_edge;
-	b->trust = k->gate.trust;
-	b->physics_share = k->gate.physics_share;
-	b->caution = k->gate.caution;
-	return blend_to_model(k->p, k->rows, k->n, b, m, e);
+	memcpy(b->share, gate->share, sizeof(b->share));
+	b->z_near = gate->z_near;
+	b->z_far = gate->z_far;
+	b->z_edge = gate->z_edge;
+	b->trust = gate->trust;
+	b->physics_share = gate->physics_share;
+	b->caution = gate->caution;
 }
 
 /* What the near folds said of each row, for the card and for idle power. */
@@ -405,7 +404,7 @@ static size_t blend_bytes(const struct blend *b)
 {
 	return trees_bytes(&b->boosted) + trees_bytes(&b->forest) + trees_bytes(&b->gbdt) +
 	       (4 * b->centres.n_dims + 8) * b->centres.n +
-	       4 * b->reference.n_dims * b->reference.n + 4096;
+	       4 * b->reference.n_dims * b->reference.n + INTERVAL_BYTES + 4096;
 }
 
 /* On all rows, with as many trees as there is room for. */
@@ -444,10 +443,12 @@ static int choose_and_fit(struct chooser *k, struct blend_fit *f, struct err *e)
 	decide_gate(k);
 	restrict_gate(&k->gate, k->o->kind);
 	r = fit_within(k, &b, e);
-	if (r == 0)
+	if (r == 0) {
+		take_gate(&k->gate, &b);
 		r = decide_interval(k, &b, &f->model, e);
+	}
 	if (r == 0)
-		r = make_model(k, &b, &f->model, e);
+		r = blend_to_model(k->p, k->rows, k->n, &b, &f->model, e);
 	if (r < 0) {
 		blend_release(&b);
 		return r;

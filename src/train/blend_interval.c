@@ -16,23 +16,42 @@
 #define SPREAD_ROWS 200 /* fewer say nothing about where errors are large */
 #define SPREAD_GAIN 0.98
 #define MISS_MIN    0.005
+#define SCALE_MIN   1e-3
+#define END_LEAST                                                                                  \
+	0.7 /* of what both ends alike would have: labels that only rose may fall elsewhere */
 
 static const double band_edges[BANDS] = {0.33, 0.67, 0.90, 1};
 
-/* Per row: columns, the relative miss, and the scale that others' misses suggest. */
+/* Of whose misses a scale is a quantile: of all rows, or of those that lie on one side as well. */
+enum side { SIDE_BOTH, SIDE_DOWN, SIDE_UP, SIDES };
+
+static const double side_level[SIDES] = {LEVEL, (1 + LEVEL) / 2, (1 + LEVEL) / 2};
+
+/* Per row: columns, the relative miss, and the scales that others' misses suggest. */
 struct misses {
 	const struct interval_task *t;
 	size_t q; /* the blend's columns, z and watts */
+	struct blend
+		like; /* the blend's number of columns and where it is far, for blend_spread() */
 	float *x, *log_miss;
-	double *miss, *spread;
+	double *miss;	      /* label less watts, either sign */
+	double *scale[SIDES]; /* of SIDE_BOTH 1 until the forest has spoken */
 };
+
+/* By which scales the ends of an interval go. */
+struct ends_of {
+	enum side down, up;
+};
+
+static const struct ends_of alike = {SIDE_BOTH, SIDE_BOTH}, apart = {SIDE_DOWN, SIDE_UP};
 
 static void misses_release(struct misses *m)
 {
 	free(m->x);
 	free(m->log_miss);
 	free(m->miss);
-	free(m->spread);
+	for (int s = 0; s < SIDES; s++)
+		free(m->scale[s]);
 }
 
 static int misses_init(struct misses *m, const struct interval_task *t, const struct blend *b,
@@ -42,11 +61,16 @@ static int misses_init(struct misses *m, const struct interval_task *t, const st
 
 	m->t = t;
 	m->q = b->n_columns + SPREAD_MORE;
+	m->like = (struct blend){.n_columns = b->n_columns, .z_near = b->z_near, .z_far = b->z_far};
 	m->x = calloc(t->n * m->q + 1, sizeof(float));
 	m->log_miss = calloc(t->n + 1, sizeof(float));
 	m->miss = calloc(t->n + 1, sizeof(double));
-	m->spread = calloc(t->n + 1, sizeof(double));
-	if (!m->x || !m->log_miss || !m->miss || !m->spread)
+	for (int s = 0; s < SIDES; s++) {
+		m->scale[s] = calloc(t->n + 1, sizeof(double));
+		if (!m->scale[s])
+			return err_nomem(e);
+	}
+	if (!m->x || !m->log_miss || !m->miss)
 		return err_nomem(e);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct left_out *r = &t->rows[i];
@@ -54,9 +78,9 @@ static int misses_init(struct misses *m, const struct interval_task *t, const st
 		blend_spread_columns(b, t->p->x + r->row * t->p->d->p, r->z, r->w, columns);
 		for (size_t j = 0; j < m->q; j++)
 			m->x[i * m->q + j] = (float)columns[j];
-		m->miss[i] = fabs(r->y - r->w) / fmax(r->w, t->scale_w);
-		m->log_miss[i] = (float)log(m->miss[i] + MISS_MIN);
-		m->spread[i] = 1;
+		m->miss[i] = (r->y - r->w) / fmax(r->w, t->scale_w);
+		m->log_miss[i] = (float)log(fabs(m->miss[i]) + MISS_MIN);
+		m->scale[SIDE_BOTH][i] = 1;
 	}
 	return 0;
 }
@@ -66,16 +90,23 @@ static unsigned part_of(const struct misses *m, size_t i)
 	return m->t->p->d->fold[m->t->rows[i].row] % PARTS;
 }
 
-/* Trees on the rows outside `part` (PARTS: on all). */
-static int fit_spread(const struct misses *m, unsigned part, struct trees *ret, struct err *e)
+/* ---- a quantile regression forest ---- */
+
+static void columns_of(const struct misses *m, size_t i, double *ret)
 {
-	const struct boost_options o = {.n_trees = 60,
-					.depth = 3,
-					.rate = 0.1,
+	for (size_t j = 0; j < m->q; j++)
+		ret[j] = m->x[i * m->q + j];
+}
+
+/* Trees that tell small misses from large ones, on the rows outside `part` (PARTS: on all). */
+static int grow_forest(const struct misses *m, unsigned part, struct trees *ret, struct err *e)
+{
+	const struct boost_options o = {.forest = true,
+					.n_trees = SPREAD_TREES,
+					.depth = SPREAD_DEPTH,
 					.min_child_weight = 20,
-					.lambda = 1,
-					.row_share = 0.8,
-					.column_share = 0.8,
+					.row_share = 0.63,
+					.column_share = 0.5,
 					.bins = 64,
 					.seed = m->t->seed};
 	autofree float *x = calloc(m->t->n * m->q + 1, sizeof(float));
@@ -93,28 +124,127 @@ static int fit_spread(const struct misses *m, unsigned part, struct trees *ret, 
 	return boost_fit(&d, &o, ret, NULL, e);
 }
 
-/* The scale of every row, from trees that did not see its group. */
-static int cross_fit(struct misses *m, double *ret_spread, struct err *e)
+static double miss_on(enum side side, double miss)
+{
+	return side == SIDE_BOTH ? fabs(miss) : side == SIDE_UP ? miss : -miss;
+}
+
+struct at_leaf {
+	uint32_t leaf;
+	float miss;
+};
+
+static int by_leaf(const void *a, const void *b)
+{
+	const struct at_leaf *p = a, *q = b;
+
+	if (p->leaf != q->leaf)
+		return p->leaf < q->leaf ? -1 : 1;
+	return (p->miss > q->miss) - (p->miss < q->miss);
+}
+
+/* Of the misses that end in one leaf; values[n] is scratch. */
+static double leaf_quantile(const struct at_leaf *at, size_t n, enum side side, double *values)
+{
+	for (size_t i = 0; i < n; i++)
+		values[i] = miss_on(side, at[i].miss);
+	return quantile_of(values, n, side_level[side]);
+}
+
+/*
+ * What leaves say of a side, by node: what makes the forest's sum a mean over its trees, of the
+ * logarithm of the side's quantile of the misses that end there, of rows outside `part`.
+ */
+static int ask_leaves(const struct misses *m, unsigned part, enum side side, const struct trees *t,
+		      float *ret, struct err *e)
 {
 	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
+	autofree struct at_leaf *at = calloc(m->t->n * t->n + 1, sizeof(*at));
+	autofree double *values = calloc(m->t->n + 1, sizeof(*values));
+	size_t n = 0;
 
-	for (unsigned part = 0; part < PARTS; part++) {
-		struct trees t = {.n = 0};
-		int r = fit_spread(m, part, &t, e);
+	if (!at || !values)
+		return err_nomem(e);
+	for (size_t i = 0; i < m->t->n; i++) {
+		if (part_of(m, i) == part)
+			continue;
+		columns_of(m, i, columns);
+		for (size_t k = 0; k < t->n; k++)
+			at[n++] = (struct at_leaf){(uint32_t)trees_leaf(t, k, columns),
+						   (float)m->miss[i]};
+	}
+	qsort(at, n, sizeof(*at), by_leaf);
+	for (size_t i = 0, j; i < n; i = j) {
+		double q;
 
-		if (r < 0)
-			return r;
-		for (size_t i = 0; i < m->t->n; i++) {
-			if (part_of(m, i) != part)
-				continue;
-			for (size_t j = 0; j < m->q; j++)
-				columns[j] = m->x[i * m->q + j];
-			ret_spread[i] = trees_spread(&t, columns);
-		}
-		trees_release(&t);
+		for (j = i; j < n && at[j].leaf == at[i].leaf; j++)
+			;
+		q = leaf_quantile(at + i, j - i, side, values);
+		if (side != SIDE_BOTH)
+			q = fmax(q, END_LEAST * leaf_quantile(at + i, j - i, SIDE_BOTH, values));
+		ret[at[i].leaf] = (float)(log(fmax(q, SCALE_MIN)) / (double)t->n);
 	}
 	return 0;
 }
+
+/* A forest on the rows outside `part`: its nodes' own values of side `down`, spread_up of `up`. */
+static int fit_spread(const struct misses *m, unsigned part, struct ends_of ends, struct blend *b,
+		      struct err *e)
+{
+	autofree float *down = NULL, *up = NULL;
+	int r = grow_forest(m, part, &b->spread, e);
+
+	if (r < 0)
+		return r;
+	down = calloc(b->spread.n_nodes + 1, sizeof(*down));
+	up = calloc(b->spread.n_nodes + 1, sizeof(*up));
+	if (!down || !up)
+		return err_nomem(e);
+	r = ask_leaves(m, part, ends.down, &b->spread, down, e);
+	if (r == 0 && ends.up != ends.down)
+		r = ask_leaves(m, part, ends.up, &b->spread, up, e);
+	b->spread.base = 0;
+	for (size_t i = 0; i < b->spread.n_nodes; i++) {
+		if (b->spread.nodes[i].column == TREE_LEAF)
+			b->spread.nodes[i].value = down[i];
+	}
+	if (r == 0 && ends.up != ends.down) {
+		b->spread_up = up;
+		up = NULL;
+	}
+	return r;
+}
+
+/* The scales of every row, from forests that did not see its group. */
+static int cross_fit(struct misses *m, struct err *e)
+{
+	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
+	int r = 0;
+
+	for (unsigned part = 0; r == 0 && part < PARTS; part++) {
+		struct blend one = m->like, two = m->like;
+
+		r = fit_spread(m, part, alike, &one, e);
+		if (r == 0)
+			r = fit_spread(m, part, apart, &two, e);
+		for (size_t i = 0; r == 0 && i < m->t->n; i++) {
+			struct ends s;
+
+			if (part_of(m, i) != part)
+				continue;
+			columns_of(m, i, columns);
+			m->scale[SIDE_BOTH][i] = blend_spread(&one, columns).up;
+			s = blend_spread(&two, columns);
+			m->scale[SIDE_DOWN][i] = s.down;
+			m->scale[SIDE_UP][i] = s.up;
+		}
+		blend_release(&one);
+		blend_release(&two);
+	}
+	return r;
+}
+
+/* ---- bands of distance ---- */
 
 static unsigned band_of(const struct interval *v, double z)
 {
@@ -136,7 +266,13 @@ static double level_of(const struct interval_task *t)
 	return fmin(1, LEVEL * (1 + 1 / (double)(t->groups ? t->groups : 1)));
 }
 
-static int fit_bands(const struct misses *m, struct interval *v, struct err *e)
+/* The scale of the end that row i's label lies towards. */
+static double scale_towards(const struct misses *m, struct ends_of ends, size_t i)
+{
+	return m->scale[m->miss[i] > 0 ? ends.up : ends.down][i];
+}
+
+static int fit_bands(const struct misses *m, struct ends_of ends, struct interval *v, struct err *e)
 {
 	autofree double *scores = calloc(m->t->n + 1, sizeof(*scores));
 
@@ -152,7 +288,7 @@ static int fit_bands(const struct misses *m, struct interval *v, struct err *e)
 
 		for (size_t i = 0; i < m->t->n; i++) {
 			if (band_of(v, m->t->rows[i].z) == b)
-				scores[n++] = m->miss[i] / m->spread[i];
+				scores[n++] = fabs(m->miss[i]) / scale_towards(m, ends, i);
 		}
 		v->quantile[b] = n ? quantile_of(scores, n, level_of(m->t)) : 0;
 		v->quantile[b] = fmax(v->quantile[b], b ? v->quantile[b - 1] : 1e-3);
@@ -161,44 +297,63 @@ static int fit_bands(const struct misses *m, struct interval *v, struct err *e)
 }
 
 /* Mean interval score at 90 %, relative, and the coverage of near rows. */
-static double interval_score(const struct misses *m, const struct interval *v, double *ret_coverage)
+static double interval_score(const struct misses *m, struct ends_of ends, const struct interval *v,
+			     double *ret_coverage)
 {
 	size_t inside = 0, near = 0;
 	double sum = 0;
 
 	for (size_t i = 0; i < m->t->n; i++) {
 		const struct left_out *r = &m->t->rows[i];
-		double half = v->quantile[band_of(v, r->z)] * m->spread[i];
+		double q = v->quantile[band_of(v, r->z)];
+		double reach = q * scale_towards(m, ends, i), miss = fabs(m->miss[i]);
 
-		sum += 2 * half + 2 / (1 - LEVEL) * fmax(m->miss[i] - half, 0);
+		sum += q * (m->scale[ends.down][i] + m->scale[ends.up][i]) +
+		       2 / (1 - LEVEL) * fmax(miss - reach, 0);
 		near += r->near;
-		inside += r->near && m->miss[i] <= half;
+		inside += r->near && miss <= reach;
 	}
 	*ret_coverage = near ? (double)inside / (double)near : NAN;
 	return m->t->n ? sum / (double)m->t->n : NAN;
 }
 
-/* Keep the local scale where it earns its place. */
-static int try_spread(struct misses *m, struct blend *b, struct interval *v, double *ret_coverage,
-		      struct err *e)
-{
-	double before = interval_score(m, v, ret_coverage), coverage;
-	double *spread = calloc(m->t->n + 1, sizeof(*spread));
-	struct interval with;
-	int r = spread ? cross_fit(m, spread, e) : err_nomem(e);
+/* ---- the choice ---- */
 
-	if (r < 0) {
-		free(spread);
+/* Keep `ends` where their score is lower; *best is the score of what there is. */
+static int try_ends(const struct misses *m, struct ends_of ends, double *best,
+		    struct ends_of *ret_ends, struct interval *v, double *ret_coverage,
+		    struct err *e)
+{
+	struct interval with;
+	double coverage, score;
+	int r = fit_bands(m, ends, &with, e);
+
+	if (r < 0)
 		return r;
-	}
-	free(m->spread);
-	m->spread = spread;
-	r = fit_bands(m, &with, e);
-	if (r < 0 || interval_score(m, &with, &coverage) > SPREAD_GAIN * before)
-		return r;
+	score = interval_score(m, ends, &with, &coverage);
+	if (score > SPREAD_GAIN * *best)
+		return 0;
+	*best = score;
+	*ret_ends = ends;
 	*v = with;
 	*ret_coverage = coverage;
-	return fit_spread(m, PARTS, &b->spread, e);
+	return 1;
+}
+
+/* Keep a local scale, of both ends alike or of each its own, where it earns its place. */
+static int try_spread(struct misses *m, double best, struct blend *b, struct interval *v,
+		      double *ret_coverage, struct err *e)
+{
+	struct ends_of ends;
+	int r = cross_fit(m, e), one, two;
+
+	if (r < 0)
+		return r;
+	one = try_ends(m, alike, &best, &ends, v, ret_coverage, e);
+	two = one < 0 ? one : try_ends(m, apart, &best, &ends, v, ret_coverage, e);
+	if (two < 0 || (!one && !two))
+		return two;
+	return fit_spread(m, PARTS, ends, b, e);
 }
 
 int blend_interval(const struct interval_task *t, struct blend *b, struct interval *ret,
@@ -208,11 +363,12 @@ int blend_interval(const struct interval_task *t, struct blend *b, struct interv
 	int r = misses_init(&m, t, b, e);
 
 	if (r == 0)
-		r = fit_bands(&m, ret, e);
+		r = fit_bands(&m, alike, ret, e);
 	if (r == 0) {
-		interval_score(&m, ret, ret_coverage);
+		double plain = interval_score(&m, alike, ret, ret_coverage);
+
 		if (t->groups >= GROUPS_FEW && t->n >= SPREAD_ROWS)
-			r = try_spread(&m, b, ret, ret_coverage, e);
+			r = try_spread(&m, plain, b, ret, ret_coverage, e);
 	}
 	misses_release(&m);
 	return r;

@@ -5,10 +5,11 @@
 /*
  * The 90 % interval of a blend: split-conformal, Mondrian by distance, and
  * normalised by a local scale where that pays (Papadopoulos et al., Normalized
- * nonconformity measures, 2008): small boosted trees on log(miss) say where the
- * load is hard to estimate, say just after it has jumped. They are used when the
- * interval score (Gneiting and Raftery, 2007) on groups they were not fitted on
- * is lower with them.
+ * nonconformity measures, 2008). A quantile regression forest (Meinshausen, 2006),
+ * grown on log misses, says how far labels lie from the watts in rows like this one,
+ * say just after the load has jumped: by one scale for both ends, or by one for each.
+ * What is used is what has the lowest interval score (Gneiting and Raftery, 2007) on
+ * groups that the forest did not see.
  */
 
 #include "train/experts.h"
@@ -20,6 +21,11 @@ struct left_out {
 	bool near; /* counts for the coverage that the card states */
 };
 
+/* What a local scale takes in a bundle at most: its trees, and the upper ends' leaves. */
+#define SPREAD_TREES   20
+#define SPREAD_DEPTH   5
+#define INTERVAL_BYTES (SPREAD_TREES * (4 + (8 << (SPREAD_DEPTH + 1)) + (4 << SPREAD_DEPTH)))
+
 struct interval_task {
 	const struct pool *p;
 	const struct left_out *rows;
@@ -28,7 +34,8 @@ struct interval_task {
 	unsigned seed;
 };
 
-/* Fills b->spread (none: constant) and the interval. b->columns must be set. */
+/* Fills b->spread and b->spread_up (none: constant; alike) and the interval. b->columns and its
+ * gate must be set. */
 int blend_interval(const struct interval_task *t, struct blend *b, struct interval *ret,
 		   double *ret_coverage, struct err *e);
 

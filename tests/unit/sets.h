@@ -218,6 +218,24 @@ static inline struct model_set *blend_set(void)
 	return s;
 }
 
+static inline void tail(struct blend *b)
+{
+	b->spread_up = calloc(b->spread.n_nodes, sizeof(*b->spread_up));
+	for (size_t i = 0; i < b->spread.n_nodes; i++) {
+		if (b->spread.nodes[i].column == TREE_LEAF)
+			b->spread_up[i] = 0.5f * b->spread.nodes[i].value + 0.2f;
+	}
+}
+
+/* blend_set, the upper end of its blend's interval with a scale of its own. */
+static inline struct model_set *tailed_set(void)
+{
+	struct model_set *s = blend_set();
+
+	tail(&s->zones[ZONE_PACKAGE].models[0].blend);
+	return s;
+}
+
 /* blend_set, its blend that of a machine with 4 vCPUs (read where context switches are). */
 static inline struct model_set *sized_set(void)
 {

@@ -251,6 +251,17 @@ static void machines_are_compared(void **state)
 	assert_true(f.mismatch == 0 && f.widen == 1 && !f.why[0]);
 	fit_machine(&a, &id, 16, &f);
 	assert_true(f.mismatch == 0.5 && f.widen == 1.2);
+	id.clock_ratio = 1;
+	fit_machine(&a, &id, 4, &f);
+	assert_true(f.mismatch == 0 && f.widen == 1);
+	id.clock_ratio = 0.5;
+	fit_machine(&a, &id, 4, &f);
+	assert_true(f.mismatch == 1 && f.widen == 2);
+	id.clock_ratio = 1.5;
+	fit_machine(&a, &id, 4, &f);
+	assert_true(f.mismatch == 0.5 && f.widen == 1.5);
+	assert_string_equal(f.why, "another regime of the core clock");
+	id.clock_ratio = 0;
 	strcpy(id.model_name, "Xeon B");
 	fit_machine(&a, &id, 4, &f);
 	assert_true(f.mismatch == 0.25 && f.widen == 1.1);

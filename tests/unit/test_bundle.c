@@ -245,6 +245,7 @@ static void a_blend_comes_back_as_it_was_written(void **state)
 {
 	(void)state;
 	comes_back(blend_set());
+	comes_back(tailed_set());
 	comes_back(sized_set());
 	comes_back(normed_set());
 }
@@ -310,6 +311,39 @@ static void row_norms_without_sense_are_refused(void **state)
 		struct err e = ERR_INIT;
 		const uint8_t *entry = section_of(&w, 7);
 
+		w.data[entry[8] + 256 * entry[9] + cases[i].at] = cases[i].value;
+		if (bundle_parse(w.data, w.len, &s, &e) != -ERR_FORMAT)
+			fail_msg("%s is taken", cases[i].what);
+		byte_writer_release(&w);
+	}
+}
+
+/* Section 8 likewise, for blends whose upper ends have scales of their own. */
+static void the_tails_of_intervals_are_a_required_section(void **state)
+{
+	static const struct {
+		size_t at;
+		uint8_t value;
+		const char *what;
+	} cases[] = {
+		{0, 0, "none"},	     {0, 2, "more than there are"}, {2, 9, "a zone's name"},
+		{11, 1, "no blend"}, {11, 77, "a place"},	    {16, 0x7f, "no number"},
+	};
+	struct byte_writer without = bytes_of(blend_set()), with = bytes_of(tailed_set());
+	uint8_t *entry = section_of(&with, 8);
+
+	(void)state;
+	assert_null(section_of(&without, 8));
+	assert_non_null(entry);
+	assert_int_equal(entry[4] & 1, 1);
+	byte_writer_release(&without);
+	byte_writer_release(&with);
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct byte_writer w = bytes_of(tailed_set());
+		struct model_set *s = NULL;
+		struct err e = ERR_INIT;
+
+		entry = section_of(&w, 8);
 		w.data[entry[8] + 256 * entry[9] + cases[i].at] = cases[i].value;
 		if (bundle_parse(w.data, w.len, &s, &e) != -ERR_FORMAT)
 			fail_msg("%s is taken", cases[i].what);
@@ -473,6 +507,7 @@ int main(void)
 		cmocka_unit_test(a_blend_comes_back_as_it_was_written),
 		cmocka_unit_test(a_row_norm_is_a_required_section),
 		cmocka_unit_test(row_norms_without_sense_are_refused),
+		cmocka_unit_test(the_tails_of_intervals_are_a_required_section),
 		with_fixture(refuses_a_bundle_with_any_byte_changed),
 		with_fixture(refuses_a_truncated_bundle_that_was_signed),
 		with_fixture(refuses_an_unsigned_bundle),

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "features/catalogue.h"
 #include "health/drift.h"
+#include "health/regime.h"
 
 static double chance(uint64_t *seed)
 {
@@ -125,6 +126,52 @@ static void another_machine_is_told_at_once_and_survives_a_reset(void **state)
 	drift_free(d);
 }
 
+/* How many blocks of measurements around `mhz` it takes until the regime changes; at most 10. */
+static int blocks_until_changed(struct regime *g, double mhz)
+{
+	for (int i = 0; i < 10 * REGIME_SAMPLES; i++) {
+		/* a third of them pulled down, one in seven not measured */
+		double now = i % 7 == 0 ? NAN : i % 3 == 0 ? 0.5 * mhz : mhz * (1 + 0.01 * (i % 5));
+
+		if (regime_sample(g, now))
+			return i / REGIME_SAMPLES + 1;
+	}
+	return 10;
+}
+
+static void another_clock_that_stays_is_another_regime(void **state)
+{
+	struct regime g = {.n = 0};
+
+	(void)state;
+	assert_int_equal(blocks_until_changed(&g, 3500), 10);
+	assert_close(g.ratio, 1, 0);
+	assert_int_equal(blocks_until_changed(&g, 3000), 10); /* a host full of others */
+	assert_int_equal(blocks_until_changed(&g, 3900), 10);
+	assert_true(blocks_until_changed(&g, 2400) <= 3);
+	assert_true(g.ratio > 0.5 && g.ratio < 0.8);
+	assert_int_equal(blocks_until_changed(&g, 2400), 10); /* it stays, and is said once */
+	assert_true(blocks_until_changed(&g, 3500) <= 3);
+	assert_close(g.ratio, 1, 0);
+	regime_forget(&g);
+	assert_int_equal(blocks_until_changed(&g, 2400), 10);
+	assert_close(g.ratio, 1, 0);
+}
+
+/* One block is not enough: a minute of a throttled host. */
+static void a_short_spell_is_none(void **state)
+{
+	struct regime g = {.n = 0};
+
+	(void)state;
+	for (int spell = 0; spell < 20; spell++) {
+		for (int i = 0; i < 3 * REGIME_SAMPLES; i++)
+			assert_false(regime_sample(&g, i < 2 * REGIME_SAMPLES ? 3500 : 1500));
+	}
+	for (int i = 0; i < 1000; i++)
+		assert_false(regime_sample(&g, i % 2 ? NAN : -1));
+}
+
 /* PSI against a computation by hand: all of an hour in the first of two halves. */
 static void psi_is_that_of_its_definition(void **state)
 {
@@ -163,6 +210,8 @@ int main(void)
 		cmocka_unit_test(a_short_odd_job_is_no_drift),
 		cmocka_unit_test(the_course_of_a_day_is_no_drift),
 		cmocka_unit_test(it_is_cleared_when_inputs_are_those_of_training_again),
+		cmocka_unit_test(another_clock_that_stays_is_another_regime),
+		cmocka_unit_test(a_short_spell_is_none),
 		cmocka_unit_test(another_machine_is_told_at_once_and_survives_a_reset),
 		cmocka_unit_test(psi_is_that_of_its_definition),
 	};

@@ -74,6 +74,38 @@ static void a_blend_is_what_the_header_says(void **state)
 	model_release(&m);
 }
 
+/* The upper end has leaves of its own where there are some, near the training data; else both are
+ * alike. */
+static void each_end_of_an_interval_goes_by_its_scale(void **state)
+{
+	struct model m = blend_model();
+	const double *x = blend_golden[0].x;
+	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE], z, watts = model_watts(&m, x, &z);
+	struct ends s = model_spread(&m, x, z, watts);
+	double farther;
+
+	(void)state;
+	blend_spread_columns(&m.blend, x, z, watts, columns);
+	assert_close(s.down, exp(trees_value(&m.blend.spread, columns)), 1e-12);
+	assert_close(s.up, s.down, 0);
+	tail(&m.blend);
+	m.blend.z_near = z + 1;
+	m.blend.z_far = z + 2;
+	s = model_spread(&m, x, z, watts);
+	assert_close(s.down, exp(trees_value(&m.blend.spread, columns)), 1e-12);
+	/* two trees, each 0.5 value + 0.2 */
+	assert_close(log(s.up),
+		     0.5 * (log(s.down) - m.blend.spread.base) + 0.4 + m.blend.spread.base, 1e-6);
+	assert_true(fabs(s.up - s.down) > 0.01);
+	farther = fmax(s.up, s.down);
+	m.blend.z_near = z - 2; /* far from the training data */
+	m.blend.z_far = z - 1;
+	s = model_spread(&m, x, z, watts);
+	assert_close(s.up, farther, 1e-12);
+	assert_close(s.down, farther, 1e-12);
+	model_release(&m);
+}
+
 static void far_away_a_blend_hands_over_to_the_safe_answer(void **state)
 {
 	struct model m = blend_model();
@@ -405,6 +437,7 @@ int main(void)
 		cmocka_unit_test(history_terms_vanish_in_the_steady_state),
 		cmocka_unit_test(every_term_is_what_the_header_says),
 		cmocka_unit_test(a_blend_is_what_the_header_says),
+		cmocka_unit_test(each_end_of_an_interval_goes_by_its_scale),
 		cmocka_unit_test(far_away_a_blend_hands_over_to_the_safe_answer),
 		cmocka_unit_test(linear_is_held_within_its_training_range),
 		cmocka_unit_test(watts_stay_between_zero_and_the_maximum),

@@ -242,11 +242,12 @@ static void signed_absurdity_is_refused_or_harmless(void **state)
 	size_t n = how_many();
 
 	(void)state;
-	try_many(full_set(), n / 5, &c);
-	try_many(blend_set(), n / 5, &c);
-	try_many(sized_set(), n / 5, &c);
-	try_many(normed_set(), n / 5, &c);
-	try_many(every_set(), n - 4 * (n / 5), &c);
+	try_many(full_set(), n / 6, &c);
+	try_many(blend_set(), n / 6, &c);
+	try_many(tailed_set(), n / 6, &c);
+	try_many(sized_set(), n / 6, &c);
+	try_many(normed_set(), n / 6, &c);
+	try_many(every_set(), n - 5 * (n / 6), &c);
 	print_message("# %zu mutated bundles, signed again: %zu refused, %zu loaded with finite "
 		      "watts in range\n",
 		      n, c.refused, c.loaded);

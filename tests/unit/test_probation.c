@@ -308,6 +308,46 @@ static void a_bundle_passes_its_probation_and_is_proven(void **state)
 	assert_int_equal(rollbacks(), 0);
 }
 
+static double width_w(void)
+{
+	const struct zone_snapshot *z = &meter_snapshot(agent.meter)->zone[ZONE_PACKAGE];
+
+	return z->high_w - z->low_w;
+}
+
+/* The core clock says another host: intervals widen, drift is told, nothing rolls back, all of it
+ * is undone. */
+static void another_clock_widens_the_interval(void **state)
+{
+	double before, confidence, mismatch;
+
+	(void)state;
+	install(1, keep_straight);
+	start();
+	for (int i = 0; i < 3 * REGIME_SAMPLES; i++)
+		agent_watch_clock(&agent, 3000, 4);
+	tick(10); /* more than one collection interval: gauges are means */
+	before = width_w();
+	confidence = meter_snapshot(agent.meter)->zone[ZONE_PACKAGE].confidence;
+	mismatch = meter_snapshot(agent.meter)->mismatch;
+	agent.machine_due_ns = 1;
+	for (int i = 0; i < 3 * REGIME_SAMPLES; i++)
+		agent_watch_clock(&agent, 2000, 4);
+	assert_int_equal(agent.machine_due_ns, 0); /* it is looked at once */
+	tick(10);
+	assert_close(width_w(), 1.5 * before, 1e-6);
+	assert_true(meter_snapshot(agent.meter)->zone[ZONE_PACKAGE].confidence < confidence);
+	assert_true(meter_snapshot(agent.meter)->drift.machine);
+	assert_close(meter_snapshot(agent.meter)->mismatch, mismatch + 0.5, 1e-9);
+	tick(40);
+	assert_int_equal(rollbacks(), 0);
+	for (int i = 0; i < 3 * REGIME_SAMPLES; i++)
+		agent_watch_clock(&agent, 3000, 4);
+	tick(10);
+	assert_close(width_w(), before, 1e-6);
+	assert_close(meter_snapshot(agent.meter)->mismatch, mismatch, 1e-9);
+}
+
 static void staged_failures_roll_back_once_each(void **state)
 {
 	static const struct {
@@ -461,6 +501,7 @@ int main(void)
 		cmocka_unit_test(confidence_is_compared_with_the_version_before),
 		cmocka_unit_test(metered_truth_is_held_against_the_card),
 		with_agent(a_bundle_passes_its_probation_and_is_proven),
+		with_agent(another_clock_widens_the_interval),
 		with_agent(staged_failures_roll_back_once_each),
 		with_agent(without_a_version_before_the_prior_serves),
 		with_agent(the_version_before_may_itself_be_on_probation),

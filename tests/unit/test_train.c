@@ -223,7 +223,7 @@ static void the_same_data_gives_the_same_model(void **state)
 }
 
 /* Above 4 vCPUs the label is ten times as uncertain: the interval must know, and still cover. */
-static double spread_at(const struct model *m, const double *x)
+static struct ends spread_at(const struct model *m, const double *x)
 {
 	double z, watts = model_watts(m, x, &z);
 
@@ -256,7 +256,37 @@ static void intervals_are_wide_where_left_out_rows_were_missed(void **state)
 		quiet[j] = low[k];
 		wild[j] = high[k];
 	}
-	assert_true(spread_at(m, wild) > 2 * spread_at(m, quiet));
+	assert_true(spread_at(m, wild).down > 2 * spread_at(m, quiet).down);
+	assert_true(spread_at(m, wild).up > 2 * spread_at(m, quiet).up);
+	assert_true(m->coverage_90 > 0.85 && m->coverage_90 < 0.96);
+	model_set_free(s);
+	table_free(t);
+}
+
+/* Labels that only ever stand out upwards: the upper end must be farther than the lower one, and
+ * both cover. */
+static void ends_are_apart_where_misses_are_skewed(void **state)
+{
+	struct table *t = simulated(10, 150, curve);
+	const double at[] = {8, 0.5, 4};
+	double x[INPUT_MAX];
+	const struct model *m;
+	struct model_set *s;
+	struct ends ends;
+
+	(void)state;
+	for (size_t i = 0; i < t->n_rows; i++)
+		t->y_w[ZONE_PACKAGE][i] *= 1 + (uniform() < 0.2 ? uniform() : 0.02 * uniform());
+	s = trained(t, &plain);
+	m = &s->zones[ZONE_PACKAGE].models[0];
+	assert_int_equal(m->family, FAMILY_BLEND);
+	assert_true(m->blend.spread_up != NULL);
+	for (size_t j = 0; j < s->n_inputs; j++)
+		x[j] = at[s->inputs[j].feature == FEATURE_CPU_UTILIZATION  ? 1
+			  : s->inputs[j].feature == FEATURE_CPU_BUSY_VCPUS ? 2
+									   : 0];
+	ends = spread_at(m, x);
+	assert_true(ends.up > 2 * ends.down);
 	assert_true(m->coverage_90 > 0.85 && m->coverage_90 < 0.96);
 	model_set_free(s);
 	table_free(t);
@@ -464,6 +494,7 @@ int main(void)
 		cmocka_unit_test(a_network_is_a_family_of_its_own),
 		cmocka_unit_test(blends_of_one_expert_go_by_its_name),
 		cmocka_unit_test(intervals_are_wide_where_left_out_rows_were_missed),
+		cmocka_unit_test(ends_are_apart_where_misses_are_skewed),
 		cmocka_unit_test(machines_of_several_sizes_are_learned_as_one),
 		cmocka_unit_test(node_total_splits_off_what_is_there_without_load),
 		cmocka_unit_test(bad_data_is_told_in_one_sentence),
