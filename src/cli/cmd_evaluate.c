@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* vmwatts evaluate: how good a bundle (or the prior) is on a dataset. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,9 +12,11 @@
 #include "cli/inputs.h"
 #include "evaluate/evaluate.h"
 #include "evaluate/plot.h"
+#include "retrain/history.h"
 
 static const struct command_help help = {
-	.usage = "evaluate --bundle B --trust K.pub --dataset D.db... [--json] [--report R.html]",
+	.usage = "evaluate --bundle B --trust K.pub --dataset D.db... [--json] [--report R.html "
+		 "[--rounds DIR]]",
 	.about =
 		"Estimate every row of a dataset as `vmwatts estimate` would and compare with its "
 		"labels.\nWithout --bundle the built-in prior is evaluated. Ratios "
@@ -24,7 +27,7 @@ static const struct command_help help = {
 		   "r.html"};
 
 struct arguments {
-	const char *bundle, *trust, *report, *root;
+	const char *bundle, *trust, *report, *rounds, *root;
 	struct string_list datasets;
 	bool json, stateless;
 };
@@ -62,16 +65,35 @@ static int write_report(const struct report *report, bool json, struct err *e)
 	return failed ? err_errno(e, "cannot write the report") : 0;
 }
 
-static int write_page(const struct report *report, const struct evaluate_options *o,
-		      const char *path, struct err *e)
+/* Every round of a retrain's work folder, as `retrain --history` shows it; nothing where DIR is
+ * NULL. */
+static int read_rounds(const char *dir, struct text *ret, struct err *e)
 {
-	struct text page = {0};
-	int r = report_html(report, o, &page, e);
+	struct work w;
+	int r;
 
+	if (!dir)
+		return 0;
+	r = work_open(dir, true, &w, e);
 	if (r == 0)
-		r = file_replace(path, 0644, page.s, page.len, e);
+		r = history_print(&w, false, ret, e);
+	return r == -ENOENT ? err_set(e, r, "--rounds: %s holds no history of retrain", dir) : r;
+}
+
+static int write_page(struct report *report, const struct evaluate_options *o,
+		      const struct arguments *a, struct err *e)
+{
+	struct text page = {0}, rounds = {0};
+	int r = read_rounds(a->rounds, &rounds, e);
+
+	report->rounds = rounds.s;
 	if (r == 0)
-		fprintf(stderr, "%s: %zu bytes\n", path, page.len);
+		r = report_html(report, o, &page, e);
+	if (r == 0)
+		r = file_replace(a->report, 0644, page.s, page.len, e);
+	if (r == 0)
+		fprintf(stderr, "%s: %zu bytes\n", a->report, page.len);
+	text_release(&rounds);
 	text_release(&page);
 	return r;
 }
@@ -92,7 +114,7 @@ static int evaluate_table(const struct arguments *a, const struct table *t,
 		return r;
 	r = write_report(&report, a->json, e);
 	if (r == 0 && a->report)
-		r = write_page(&report, &o, a->report, e);
+		r = write_page(&report, &o, a, e);
 	report_release(&report);
 	return r;
 }
@@ -128,6 +150,8 @@ int cmd_evaluate(int argc, char **argv)
 		 "whose prior answers where no model does (default: this machine)"},
 		{"report", "R.html", OPTION_STRING, &a.report,
 		 "also write a page with plots (needs gnuplot)"},
+		{"rounds", "DIR", OPTION_STRING, &a.rounds,
+		 "retrain's work folder: what became of its rounds, on the page too"},
 	};
 	int r = cli_parse(argc, argv, &help, options, array_size(options), NULL);
 
@@ -135,6 +159,8 @@ int cmd_evaluate(int argc, char **argv)
 		return r;
 	if (!a.datasets.n)
 		err_set(&e, -ERR_USAGE, "--dataset D.db is needed");
+	else if (a.rounds && !a.report)
+		err_set(&e, -ERR_USAGE, "--rounds needs --report R.html");
 	if (!e.code)
 		run(&a, &e);
 	return e.code ? cli_fail(argv[0], &e) : 0;

@@ -29,6 +29,8 @@ struct report {
 	const struct model_set *set; /* borrowed; NULL: the prior was evaluated */
 	struct answers answers;
 	struct zone_report zone[ZONE_COUNT];
+	const char *rounds; /* of training, as lines for people, for the page; NULL: not known;
+			       borrowed */
 };
 
 /* *ret is to be released. ERR_DATA when no row has a label that can be compared. */

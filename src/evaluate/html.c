@@ -188,6 +188,13 @@ static void layout(struct text *out, struct nesting *at, const char *s, const ch
 		text_add(out, " ");
 }
 
+void html_lines(struct text *out, const char *text)
+{
+	text_add(out, "<pre>");
+	text_html(out, text);
+	text_add(out, "</pre>\n");
+}
+
 void html_json(struct text *out, const char *json)
 {
 	struct nesting at = {.depth = 0};

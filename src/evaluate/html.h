@@ -31,4 +31,7 @@ void html_fact(struct text *out, const char *name, const char *fmt, ...)
 /* JSON text, indented, as preformatted text. */
 void html_json(struct text *out, const char *json);
 
+/* Lines as they are. */
+void html_lines(struct text *out, const char *text);
+
 #endif

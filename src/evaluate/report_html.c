@@ -305,9 +305,19 @@ static void opening(const struct report *r, struct text *out)
 		if (r->zone[z].valid)
 			text_printf(out, "<a href=\"#%s\">%s</a>", zone_name(z), zone_name(z));
 	}
-	text_add(out, "<a href=\"#data\">data card</a><a href=\"#model\">model card</a>"
-		      "<a href=\"#figures\">what the figures mean</a></nav>\n");
+	text_printf(out,
+		    "<a href=\"#data\">data card</a><a href=\"#model\">model card</a>%s"
+		    "<a href=\"#figures\">what the figures mean</a></nav>\n",
+		    r->rounds ? "<a href=\"#rounds\">rounds of training</a>" : "");
 	text_release(&title);
+}
+
+static void rounds_part(const struct report *r, struct text *out)
+{
+	if (!r->rounds)
+		return;
+	text_add(out, "<h2 id=\"rounds\">Rounds of training</h2>\n");
+	html_lines(out, r->rounds);
 }
 
 static void meanings(struct text *out)
@@ -339,6 +349,7 @@ int report_html(const struct report *r, const struct evaluate_options *o, struct
 	}
 	card_data(r, out);
 	card_model(r, out);
+	rounds_part(r, out);
 	meanings(out);
 	html_end(out);
 	return ret < 0 ? ret : out->failed ? err_nomem(e) : 0;

@@ -74,6 +74,13 @@ is "$(ls pub/*.vmw | wc -l)" 2 "the version before stays"
 like "$("$vmwatts" retrain --history w)" "promoted .*package .* -> .* W" "the history is for people"
 is "$("$vmwatts" retrain --history w --json | jq 'map(.round) | @csv' -r)" "1,2" "and for programs, one entry a round"
 
+refused 2 "rounds needs --report" "rounds without a page are refused" "$vmwatts" evaluate --dataset w/data.db --rounds w
+"$vmwatts" evaluate --dataset w/data.db --report r.html --rounds w >/dev/null 2>log
+is $? 0 "a report takes the rounds in" || cat log
+like "$(grep -A8 'id="rounds"' r.html)" "promoted" "and shows what became of them"
+refused 1 "holds no history" "a folder without rounds is refused" \
+	"$vmwatts" evaluate --dataset w/data.db --report r.html --rounds good
+
 # ---- a configuration file ----
 cat >c.yaml <<-END
 	retrain:
@@ -242,7 +249,8 @@ cp "$data/${runs[11]}" good
 version=$(round good --promote always | jq -r .version)
 wait_for 20 test -e "store/web-$version.vmw"
 is $? 0 "a poller that keeps looking picks the next one up"
-like "$(cat poll.log)" "installed store/web-$version.vmw" "and logs one line"
+wait_for 5 grep -q "installed store/web-$version.vmw" poll.log
+ok $? "and logs one line" || cat poll.log
 wait_for 10 grep -q listen agent.log
 kill -HUP $agent_pid
 wait_for 10 grep -q "$version" agent.log
