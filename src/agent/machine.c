@@ -37,9 +37,8 @@ void agent_watch_clock(struct agent *a, double mhz, double vcpus)
 	a->machine_due_ns = 0;
 	a->identity.clock_ratio = a->regime.ratio;
 	if (a->regime.ratio > 1 || a->regime.ratio < 1)
-		log_warn("the core clock is %.2f times what it was (%.0f MHz before): another "
-			 "host, or other "
-			 "limits of this one; intervals are wider",
+		log_warn("the core clock is %.2f times what it was (%.0f MHz): another host, or "
+			 "other limits of this one; intervals are wider",
 			 a->regime.ratio, a->regime.usual_mhz);
 	else
 		log_info("the core clock is what it was");

@@ -63,9 +63,10 @@ static double far_of(const struct blend *b, double z)
 	return clamp((z - b->z_near) / (b->z_far - b->z_near), 0, 1);
 }
 
+/* A sum of leaves that is no number (inf - inf) counts as the least. */
 static double scale_of(double log_scale)
 {
-	return exp(clamp(log_scale, -SPREAD_LIMIT, SPREAD_LIMIT));
+	return exp(fmin(fmax(log_scale, -SPREAD_LIMIT), SPREAD_LIMIT));
 }
 
 /* Which end was the farther one says nothing far from the training data: there both are. */

@@ -103,6 +103,10 @@ static void each_end_of_an_interval_goes_by_its_scale(void **state)
 	s = model_spread(&m, x, z, watts);
 	assert_close(s.up, farther, 1e-12);
 	assert_close(s.down, farther, 1e-12);
+	for (size_t i = 0; i < m.blend.spread.n_nodes; i++) /* a sum that is no number */
+		m.blend.spread_up[i] = i < 5 ? INFINITY : -INFINITY;
+	s = model_spread(&m, x, z, watts);
+	assert_true(isfinite(s.up) && isfinite(s.down));
 	model_release(&m);
 }
 
