@@ -17,6 +17,7 @@
 #define SPREAD_GAIN 0.98
 #define MISS_MIN    0.005
 #define SCALE_MIN   1e-3
+#define ENDS_GROUPS 16 /* fewer cannot show that misses elsewhere lie on the same side */
 #define END_LEAST                                                                                  \
 	0.7 /* of what both ends alike would have: labels that only rose may fall elsewhere */
 
@@ -319,57 +320,50 @@ static double interval_score(const struct misses *m, struct ends_of ends, const 
 
 /* ---- the choice ---- */
 
-/* Keep `ends` where their score is lower; *best is the score of what there is. */
-static int try_ends(const struct misses *m, struct ends_of ends, double *best,
-		    struct ends_of *ret_ends, struct interval *v, double *ret_coverage,
-		    struct err *e)
-{
-	struct interval with;
-	double coverage, score;
-	int r = fit_bands(m, ends, &with, e);
-
-	if (r < 0)
-		return r;
-	score = interval_score(m, ends, &with, &coverage);
-	if (score > SPREAD_GAIN * *best)
-		return 0;
-	*best = score;
-	*ret_ends = ends;
-	*v = with;
-	*ret_coverage = coverage;
-	return 1;
-}
-
-/* Keep a local scale, of both ends alike or of each its own, where it earns its place. */
-static int try_spread(struct misses *m, double best, struct blend *b, struct interval *v,
-		      double *ret_coverage, struct err *e)
-{
+struct choice {
+	double score;
+	bool local; /* a local scale earned its place */
 	struct ends_of ends;
-	int r = cross_fit(m, e), one, two;
+	struct interval v;
+	double coverage;
+};
+
+/* Take `ends` where their score is clearly lower than that of what was chosen before. */
+static int try_ends(const struct misses *m, struct ends_of ends, struct choice *c, struct err *e)
+{
+	struct choice with = {.local = true, .ends = ends};
+	int r = fit_bands(m, ends, &with.v, e);
 
 	if (r < 0)
 		return r;
-	one = try_ends(m, alike, &best, &ends, v, ret_coverage, e);
-	two = one < 0 ? one : try_ends(m, apart, &best, &ends, v, ret_coverage, e);
-	if (two < 0 || (!one && !two))
-		return two;
-	return fit_spread(m, PARTS, ends, b, e);
+	with.score = interval_score(m, ends, &with.v, &with.coverage);
+	if (with.score <= SPREAD_GAIN * c->score)
+		*c = with;
+	return 0;
 }
 
 int blend_interval(const struct interval_task *t, struct blend *b, struct interval *ret,
 		   double *ret_coverage, struct err *e)
 {
 	struct misses m = {.q = 0};
+	struct choice c = {.ends = alike};
 	int r = misses_init(&m, t, b, e);
 
 	if (r == 0)
-		r = fit_bands(&m, alike, ret, e);
-	if (r == 0) {
-		double plain = interval_score(&m, alike, ret, ret_coverage);
-
-		if (t->groups >= GROUPS_FEW && t->n >= SPREAD_ROWS)
-			r = try_spread(&m, plain, b, ret, ret_coverage, e);
+		r = fit_bands(&m, alike, &c.v, e);
+	if (r == 0)
+		c.score = interval_score(&m, alike, &c.v, &c.coverage);
+	if (r == 0 && t->groups >= GROUPS_FEW && t->n >= SPREAD_ROWS) {
+		r = cross_fit(&m, e);
+		if (r == 0)
+			r = try_ends(&m, alike, &c, e);
+		if (r == 0 && t->groups >= ENDS_GROUPS)
+			r = try_ends(&m, apart, &c, e);
 	}
+	if (r == 0 && c.local)
+		r = fit_spread(&m, PARTS, c.ends, b, e);
+	*ret = c.v;
+	*ret_coverage = c.coverage;
 	misses_release(&m);
 	return r;
 }
