@@ -30,10 +30,10 @@ struct identity {
 	unsigned tsc_khz; /* as the hypervisor's or the CPU's CPUID says; 0 unknown */
 	unsigned siblings, socket_cores; /* of the first CPU's socket; 0 unknown */
 	double clock_ratio; /* of the core clock, to what it was before; 0 or 1: not another one */
-	unsigned n_cpus;		 /* logical CPUs listed in cpuinfo */
-	unsigned n_sockets, n_cores;	 /* distinct physical ids, (physical, core) pairs; >= 1 */
-	unsigned n_isolated; /* CPUs both online and in /sys/devices/system/cpu/isolated */
-	unsigned n_info;     /* entries of cpus[] */
+	unsigned n_cpus;    /* logical CPUs listed in cpuinfo */
+	unsigned n_sockets, n_cores; /* distinct physical ids, (physical, core) pairs; >= 1 */
+	unsigned n_isolated;	     /* CPUs both online and in /sys/devices/system/cpu/isolated */
+	unsigned n_info;	     /* entries of cpus[] */
 	struct cpu_info cpus[IDENTITY_CPUS_MAX];
 };
 
