@@ -80,26 +80,22 @@ static int read_rounds(const char *dir, struct text *ret, struct err *e)
 	return r == -ENOENT ? err_set(e, r, "--rounds: %s holds no history of retrain", dir) : r;
 }
 
-static int write_page(struct report *report, const struct evaluate_options *o,
-		      const struct arguments *a, struct err *e)
+static int write_page(const struct report *report, const struct evaluate_options *o,
+		      const char *path, struct err *e)
 {
-	struct text page = {0}, rounds = {0};
-	int r = read_rounds(a->rounds, &rounds, e);
+	struct text page = {0};
+	int r = report_html(report, o, &page, e);
 
-	report->rounds = rounds.s;
 	if (r == 0)
-		r = report_html(report, o, &page, e);
+		r = file_replace(path, 0644, page.s, page.len, e);
 	if (r == 0)
-		r = file_replace(a->report, 0644, page.s, page.len, e);
-	if (r == 0)
-		fprintf(stderr, "%s: %zu bytes\n", a->report, page.len);
-	text_release(&rounds);
+		fprintf(stderr, "%s: %zu bytes\n", path, page.len);
 	text_release(&page);
 	return r;
 }
 
 static int evaluate_table(const struct arguments *a, const struct table *t,
-			  const struct model_set *s, struct err *e)
+			  const struct model_set *s, const char *rounds, struct err *e)
 {
 	struct evaluate_options o = {.stateless = a->stateless};
 	struct report report;
@@ -112,9 +108,10 @@ static int evaluate_table(const struct arguments *a, const struct table *t,
 	r = evaluate(t, s, &o, &report, e);
 	if (r < 0)
 		return r;
+	report.rounds = rounds;
 	r = write_report(&report, a->json, e);
 	if (r == 0 && a->report)
-		r = write_page(&report, &o, a, e);
+		r = write_page(&report, &o, a->report, e);
 	report_release(&report);
 	return r;
 }
@@ -123,14 +120,18 @@ static int run(const struct arguments *a, struct err *e)
 {
 	struct model_set *set = NULL;
 	struct table *table = NULL;
+	struct text rounds = {0};
 	int r = a->report ? plot_check(e) : 0;
 
+	if (r == 0)
+		r = read_rounds(a->rounds, &rounds, e);
 	if (r == 0)
 		r = input_bundle(a->bundle, a->trust, &set, e);
 	if (r == 0)
 		r = load_datasets(&a->datasets, &table, e);
 	if (r == 0)
-		r = evaluate_table(a, table, set, e);
+		r = evaluate_table(a, table, set, rounds.s, e);
+	text_release(&rounds);
 	table_free(table);
 	model_set_free(set);
 	return r;
