@@ -10,8 +10,8 @@
  * A block is REGIME_SAMPLES measurements; it counts by its upper quartile, since neighbours,
  * governors and idle states pull single measurements down. The usual clock is that of the first
  * block and follows slowly. Two blocks in a row that are both over REGIME_CHANGE times as fast, or
- * as slow, are another regime; two that are not, the usual one again. Turbo steps and a host full
- * of others stay below that.
+ * as slow, are another regime; two that are not, the usual one again. REGIME_CHANGE
+ * is meant to leave turbo steps and a host full of others out.
  */
 
 #include <stdbool.h>
