@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "train/physics.h"
 
 #define HINGES	       8    /* knots of the steady curve, evenly over the load */
 #define DELTA_KNOTS    8    /* knots of each difference with the past of the load */
@@ -225,10 +226,25 @@ static void add_load(struct candidate *c, enum feature f)
 		add_past(c, f, u, top, DELTA_KNOTS);
 }
 
+static void add_kinds(struct candidate *c)
+{
+	double most[PHYSICS_KINDS] = {0}, of_all = 0;
+
+	for (size_t k = 0; k < PHYSICS_KINDS; k++) {
+		int j = design_find(c->design, physics_kinds[k], INPUT_NOW, 0);
+
+		most[k] = j >= 0 ? design_quantile(c->design, (size_t)j, 1) : NAN;
+		of_all = fmax(of_all, most[k]);
+	}
+	for (size_t k = 0; k < PHYSICS_KINDS; k++) {
+		if (most[k] >= PHYSICS_KIND_LEAST * of_all)
+			add_term(c, TERM_LINEAR, use_feature(c, physics_kinds[k], INPUT_NOW, 0), -1,
+				 0);
+	}
+}
+
 static void physics_columns(struct candidate *c)
 {
-	static const enum feature shares[] = {FEATURE_CPU_USER, FEATURE_CPU_SYSTEM, FEATURE_CPU_IRQ,
-					      FEATURE_CPU_SOFTIRQ};
 	static const enum feature counters[] = {FEATURE_CYCLES_RATE, FEATURE_INSTRUCTIONS_RATE,
 						FEATURE_CACHE_REFERENCES_RATE,
 						FEATURE_CACHE_MISSES_RATE, FEATURE_BRANCHES_RATE};
@@ -242,8 +258,7 @@ static void physics_columns(struct candidate *c)
 	add_load(c, FEATURE_CPU_BUSY_VCPUS);
 	if (c->q == 1)
 		add_load(c, FEATURE_CPU_UTILIZATION);
-	for (size_t k = 0; k < array_size(shares); k++)
-		add_term(c, TERM_LINEAR, use_feature(c, shares[k], INPUT_NOW, 0), -1, 0);
+	add_kinds(c);
 	for (size_t k = 0; k < array_size(counters); k++) {
 		int a = use_feature(c, counters[k], INPUT_NOW, 0);
 

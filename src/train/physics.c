@@ -22,6 +22,9 @@
 #define DELTA_RIDGE    1e-2
 #define DELTA_POWER    0.5
 
+const enum feature physics_kinds[PHYSICS_KINDS] = {FEATURE_CPU_USER, FEATURE_CPU_SYSTEM,
+						   FEATURE_CPU_IRQ, FEATURE_CPU_SOFTIRQ};
+
 struct basis {
 	const struct physics_rows *r;
 	enum tier tier;
@@ -77,18 +80,22 @@ static void add(struct basis *b, enum term_kind kind, int a, int other, double k
 	b->n++;
 }
 
-/* Time shares as vCPUs, where machines of several sizes are in the data. */
-static void add_shares(struct basis *b)
+/* As vCPUs, where machines of several sizes are in the data. */
+static void add_kinds(struct basis *b)
 {
-	static const enum feature shares[] = {FEATURE_CPU_USER, FEATURE_CPU_SYSTEM, FEATURE_CPU_IRQ,
-					      FEATURE_CPU_SOFTIRQ};
-	int vcpus = now(b, FEATURE_VCPUS);
+	int vcpus = now(b, FEATURE_VCPUS), kind;
+	double most = 0;
 
-	for (size_t k = 0; k < array_size(shares); k++) {
+	for (size_t k = 0; k < PHYSICS_KINDS; k++)
+		most = fmax(most, largest(b, now(b, physics_kinds[k])));
+	for (size_t k = 0; k < PHYSICS_KINDS; k++) {
+		kind = now(b, physics_kinds[k]);
+		if (largest(b, kind) < PHYSICS_KIND_LEAST * most)
+			continue;
 		if (vcpus >= 0)
-			add(b, TERM_PRODUCT, now(b, shares[k]), vcpus, 0);
+			add(b, TERM_PRODUCT, kind, vcpus, 0);
 		else
-			add(b, TERM_LINEAR, now(b, shares[k]), -1, 0);
+			add(b, TERM_LINEAR, kind, -1, 0);
 	}
 }
 
@@ -155,7 +162,7 @@ static void make_basis(struct basis *b, bool delta)
 	add(b, TERM_LINEAR, load, -1, 0);
 	add(b, TERM_SQUARE, load, -1, 0);
 	add(b, TERM_SQRT, load, -1, 0);
-	add_shares(b);
+	add_kinds(b);
 	add_counters(b, load);
 	add_clocks(b, load);
 	if (delta || b->r->bends)

@@ -10,6 +10,15 @@
 #include "model/model.h"
 #include "train/design.h"
 
+/*
+ * Kinds of CPU time that may cost watts of their own. A kind of which there never was
+ * PHYSICS_KIND_LEAST of what there was of another at most cannot say what it costs: what it is made
+ * to say is noise, and wrong by as much as there is more of it.
+ */
+#define PHYSICS_KINDS	   4
+#define PHYSICS_KIND_LEAST 0.05
+extern const enum feature physics_kinds[PHYSICS_KINDS];
+
 struct physics_rows {
 	const struct design *d;
 	const double *x;    /* d->n x d->p, finite */

@@ -331,6 +331,55 @@ static void machines_of_several_sizes_are_learned_as_one(void **state)
 	table_free(t);
 }
 
+/* User time and a trace of softirq, which in one row of eight goes with watts of something else. */
+static struct table *hardly_any_softirq(void)
+{
+	struct table *t = simulated(10, 100, curve);
+
+	t->x[FEATURE_CPU_USER] = calloc(t->n_rows, sizeof(double));
+	t->x[FEATURE_CPU_SOFTIRQ] = calloc(t->n_rows, sizeof(double));
+	for (size_t i = 0; i < t->n_rows; i++) {
+		double u = t->x[FEATURE_CPU_UTILIZATION][i];
+
+		t->x[FEATURE_CPU_SOFTIRQ][i] = i % 8 ? 0 : fmin(u, 0.02);
+		t->x[FEATURE_CPU_USER][i] = u - t->x[FEATURE_CPU_SOFTIRQ][i];
+		t->y_w[ZONE_PACKAGE][i] += i % 8 ? 0 : 4;
+	}
+	return t;
+}
+
+/* Seven times the softirq of training: busy time all the same, and no more watts than that. */
+static void what_hardly_ever_was_is_not_drawn_out_into_watts(void **state)
+{
+	static const int families[] = {-1, FAMILY_PHYSICS};
+	const struct estimate_options o = ESTIMATE_OPTIONS_INIT;
+	struct table *t = hardly_any_softirq();
+	double x[INPUT_MAX];
+	struct estimate e;
+
+	(void)state;
+	for (size_t k = 0; k < array_size(families); k++) {
+		struct train_options with = plain;
+		struct model_set *s;
+
+		with.family = families[k];
+		s = trained(t, &with);
+		for (size_t j = 0; j < s->n_inputs; j++) {
+			enum feature f = s->inputs[j].feature;
+
+			x[j] = f == FEATURE_VCPUS	     ? 8
+			       : f == FEATURE_CPU_BUSY_VCPUS ? 6
+			       : f == FEATURE_CPU_SOFTIRQ    ? 0.15
+			       : f == FEATURE_CPU_USER	     ? 0.6
+							     : 0.75;
+		}
+		model_set_estimate(s, x, &o, &e);
+		assert_close(zone_watts(&e.zone[ZONE_PACKAGE]), curve(6, 6), 0.1);
+		model_set_free(s);
+	}
+	table_free(t);
+}
+
 static void node_total_splits_off_what_is_there_without_load(void **state)
 {
 	struct table *t = simulated(5, 200, curve);
@@ -496,6 +545,7 @@ int main(void)
 		cmocka_unit_test(intervals_are_wide_where_left_out_rows_were_missed),
 		cmocka_unit_test(ends_are_apart_where_misses_are_skewed),
 		cmocka_unit_test(machines_of_several_sizes_are_learned_as_one),
+		cmocka_unit_test(what_hardly_ever_was_is_not_drawn_out_into_watts),
 		cmocka_unit_test(node_total_splits_off_what_is_there_without_load),
 		cmocka_unit_test(bad_data_is_told_in_one_sentence),
 		cmocka_unit_test(constant_labels_and_one_run_still_train),
