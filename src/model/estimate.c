@@ -62,7 +62,7 @@ static void estimate_zone(const struct zone_models *models, const double *x,
 			  const struct estimate_options *o, struct zone_estimate *z)
 {
 	const struct model *m = NULL;
-	double at[INPUT_MAX], watts, far, size, half_w;
+	double at[INPUT_MAX], watts, far, size, half_w, most_w;
 	struct ends w;
 
 	*z = (struct zone_estimate){.definition = models->definition,
@@ -86,7 +86,8 @@ static void estimate_zone(const struct zone_models *models, const double *x,
 	half_w = size * half_width(&m->interval, watts, far) * o->widen * (1 + z->distance);
 	w = model_spread(m, x, far, watts);
 	w.down *= half_w;
-	w.up *= half_w;
+	most_w = size * m->max_w * o->widen;
+	w.up = fmin(w.up * half_w, fmax(most_w - zone_watts(z), 0));
 	zone_estimate_ends(z, w, size * m->interval.scale_w, o->mismatch);
 }
 

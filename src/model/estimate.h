@@ -60,7 +60,7 @@ struct estimate {
 struct estimate_options {
 	bool stateless;	   /* models with history are passed over */
 	bool physics_only; /* only physics models: the fallback "estimation" */
-	double widen;	   /* >= 1: interval factor for a machine the set was not trained on */
+	double widen;	   /* >= 1: of intervals and their limit, on a machine not trained on */
 	double mismatch;   /* >= 0: points of applicability that do not match */
 };
 

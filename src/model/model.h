@@ -291,7 +291,11 @@ struct model {
 	uint16_t size_input; /* where the number of vCPUs is; among those used */
 	/* As on another machine (train/adapt.h): watts = offset_w + gain x the family's. */
 	double gain, offset_w; /* gain >= 0; 1 and 0 as trained */
-	double max_w;	       /* estimates are clamped to [0, max_w] */
+	/*
+	 * Estimates are clamped to [0, max_w], and upper ends to it: that far from training nobody
+	 * knows, but a machine draws no more.
+	 */
+	double max_w;
 	double idle_w; /* the part of the watts that is there without load; 0 for vm_active */
 	/* What cross-validation said, for the card and the metrics. */
 	uint64_t rows;

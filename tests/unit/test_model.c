@@ -263,6 +263,30 @@ static void intervals_follow_the_band_and_widen_with_distance(void **state)
 	model_set_free(s);
 }
 
+/* However far from training: no end above what the machine draws at most, and finite doubt. */
+static void an_upper_end_is_what_the_machine_can_draw(void **state)
+{
+	struct model_set *s = some_set();
+	struct model *m = &s->zones[ZONE_PACKAGE].models[0];
+	double x[SET_INPUTS] = {1e6, NAN, 1e6, NAN};
+	struct estimate_options wide = plain;
+	struct zone_estimate *z;
+	struct estimate e;
+
+	(void)state;
+	model_set_estimate(s, x, &plain, &e);
+	z = &e.zone[ZONE_PACKAGE];
+	assert_ptr_equal(z->model, m);
+	assert_true(z->distance > 1000);
+	assert_close(z->low_w, 0, 0);
+	assert_close(z->high_w, m->max_w, 1e-9);
+	assert_true(z->high_w >= zone_watts(z) && z->confidence < 1e-3);
+	wide.widen = 3; /* another machine may draw more */
+	model_set_estimate(s, x, &wide, &e);
+	assert_close(z->high_w, 3 * m->max_w, 1e-9);
+	model_set_free(s);
+}
+
 static void core_and_uncore_fit_into_package(void **state)
 {
 	struct estimate e = {0};
@@ -451,6 +475,7 @@ int main(void)
 		cmocka_unit_test(a_row_norm_leaves_ranges_to_the_inputs),
 		cmocka_unit_test(the_first_model_whose_inputs_are_there_answers),
 		cmocka_unit_test(intervals_follow_the_band_and_widen_with_distance),
+		cmocka_unit_test(an_upper_end_is_what_the_machine_can_draw),
 		cmocka_unit_test(core_and_uncore_fit_into_package),
 		cmocka_unit_test(parts_give_way_before_the_package_does),
 		cmocka_unit_test(a_set_without_sense_is_refused),
