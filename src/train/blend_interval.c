@@ -35,7 +35,7 @@ struct misses {
 	struct blend
 		like; /* the blend's number of columns and where it is far, for blend_spread() */
 	float *x, *log_miss;
-	double *miss;	      /* label less watts, either sign */
+	double *miss;	      /* label less watts over the unit of the row, either sign */
 	double *scale[SIDES]; /* of SIDE_BOTH 1 until the forest has spoken */
 };
 
@@ -297,7 +297,7 @@ static int fit_bands(const struct misses *m, struct ends_of ends, struct interva
 	return 0;
 }
 
-/* Mean interval score at 90 %, relative, and the coverage of near rows. */
+/* Mean interval score at 90 %, W, and the coverage of near rows. */
 static double interval_score(const struct misses *m, struct ends_of ends, const struct interval *v,
 			     double *ret_coverage)
 {
@@ -308,9 +308,10 @@ static double interval_score(const struct misses *m, struct ends_of ends, const 
 		const struct left_out *r = &m->t->rows[i];
 		double q = v->quantile[band_of(v, r->z)];
 		double reach = q * scale_towards(m, ends, i), miss = fabs(m->miss[i]);
+		double width = q * (m->scale[ends.down][i] + m->scale[ends.up][i]);
 
-		sum += q * (m->scale[ends.down][i] + m->scale[ends.up][i]) +
-		       2 / (1 - LEVEL) * fmax(miss - reach, 0);
+		sum += fmax(r->w, m->t->scale_w) *
+		       (width + 2 / (1 - LEVEL) * fmax(miss - reach, 0));
 		near += r->near;
 		inside += r->near && miss <= reach;
 	}
