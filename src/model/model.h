@@ -292,8 +292,8 @@ struct model {
 	/* As on another machine (train/adapt.h): watts = offset_w + gain x the family's. */
 	double gain, offset_w; /* gain >= 0; 1 and 0 as trained */
 	/*
-	 * Estimates are clamped to [0, max_w], and upper ends to it: that far from training nobody
-	 * knows, but a machine draws no more.
+	 * Estimates are clamped to [0, max_w]; upper ends to it, times the widening on another
+	 * machine: what is far from training nobody knows, but a machine draws no more.
 	 */
 	double max_w;
 	double idle_w; /* the part of the watts that is there without load; 0 for vm_active */

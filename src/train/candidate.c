@@ -226,6 +226,7 @@ static void add_load(struct candidate *c, enum feature f)
 		add_past(c, f, u, top, DELTA_KNOTS);
 }
 
+/* As in physics.c, but on all rows: a column is there in every fold or in none. */
 static void add_kinds(struct candidate *c)
 {
 	double most[PHYSICS_KINDS] = {0}, of_all = 0;
