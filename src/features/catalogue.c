@@ -33,15 +33,35 @@ const struct feature_info *feature_info(enum feature f)
 	return &catalogue[f];
 }
 
-bool feature_is_extensive(enum feature f)
+/* What a unit measures: whether it grows with the machine, and how much of it is a grain. */
+static const struct unit {
+	const char *name;
+	bool extensive;
+	double grain;
+} units[] = {
+	{"ratio", false, 0.02}, {"vCPUs", true, 0.02},	     {"1/s", true, 100},
+	{"B/s", true, 1e6},	{"KiB/s", true, 1e6 / 1024}, {"pages/s", true, 1e6 / 4096},
+};
+
+static const struct unit *unit_of(enum feature f)
 {
-	static const char *const units[] = {"vCPUs", "1/s", "B/s", "KiB/s", "pages/s"};
+	static const struct unit other = {"", false, 0};
 
 	for (size_t i = 0; i < array_size(units); i++) {
-		if (!strcmp(catalogue[f].unit, units[i]))
-			return true;
+		if (!strcmp(catalogue[f].unit, units[i].name))
+			return &units[i];
 	}
-	return false;
+	return &other;
+}
+
+bool feature_is_extensive(enum feature f)
+{
+	return unit_of(f)->extensive;
+}
+
+double feature_grain(enum feature f)
+{
+	return unit_of(f)->grain;
 }
 
 int feature_find(const char *name)

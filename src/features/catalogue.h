@@ -133,6 +133,12 @@ const struct feature_info *feature_info(enum feature f);
 /* Whether it grows with the machine: twice the vCPUs under the same load have twice of it. */
 bool feature_is_extensive(enum feature f);
 
+/*
+ * How much of it, more or less, is nothing to speak of: about a hundredth of one CPU's work. 0:
+ * every difference counts. An agent's own scrapes are 20 kB/s and a few interrupts.
+ */
+double feature_grain(enum feature f);
+
 /* The feature of that column name, or -1. */
 int feature_find(const char *name);
 

@@ -264,7 +264,7 @@ struct interval {
 /* An input as a model uses it, with the range it was trained on. */
 struct used_input {
 	uint16_t input;
-	double low, high; /* 0.5 % and 99.5 % quantile in training */
+	double low, high; /* 0.5 % and 99.5 % quantile in training, a grain apart at least */
 	bool extensive;	  /* grows with the machine; matters where a model is sized */
 };
 

@@ -4,20 +4,30 @@
 #include <stdlib.h>
 
 #include "train/blend.h"
+#include "train/physics.h"
 
 #define MAX_FACTOR 2.0
-#define RANGE_TAIL 0.005
 
 /* Note that the model needs input j. */
 static void use_input(struct model *m, const struct design *d, uint16_t j)
 {
+	struct range r = design_range_grained(d, j);
+
 	for (size_t k = 0; k < m->n_used; k++) {
 		if (m->used[k].input == j)
 			return;
 	}
-	m->used[m->n_used++] = (struct used_input){j, design_quantile(d, j, RANGE_TAIL),
-						   design_quantile(d, j, 1 - RANGE_TAIL),
-						   feature_is_extensive(d->inputs[j].feature)};
+	m->used[m->n_used++] =
+		(struct used_input){j, r.low, r.high, feature_is_extensive(d->inputs[j].feature)};
+}
+
+/* Kinds of CPU time that the blend was offered. */
+static void use_kinds(struct model *m, const struct design *d, const struct blend *b)
+{
+	for (size_t j = 0; j < b->n_columns; j++) {
+		if (!b->columns[j].ratio && physics_is_kind(&d->inputs[b->columns[j].a]))
+			use_input(m, d, b->columns[j].a);
+	}
 }
 
 static void use_terms(struct model *m, const struct design *d, const struct physics *p)
@@ -93,10 +103,11 @@ int blend_to_model(const struct pool *p, const size_t *rows, size_t n, struct bl
 	const struct design *d = p->d;
 	double y_max = 0;
 
-	drop_columns(b);
 	m->used = calloc(d->p + 1, sizeof(*m->used));
 	if (!m->used)
 		return err_nomem(e);
+	use_kinds(m, d, b);
+	drop_columns(b);
 	for (size_t j = 0; j < b->n_columns; j++) {
 		use_input(m, d, b->columns[j].a);
 		if (b->columns[j].ratio)

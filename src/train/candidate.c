@@ -31,8 +31,6 @@
 #define FEW_ROWS       60
 #define CAP_FACTOR     2.0 /* a term counts at most this often its largest value in training */
 
-static const double ratio_tail = 0.005; /* training range: 0.5 % .. 99.5 % */
-
 const char *candidate_name(const struct candidate_kind *kind, char buf[64])
 {
 	snprintf(buf, 64, "%s, %s%s", family_name(kind->family),
@@ -90,6 +88,7 @@ static bool may_use(const struct candidate *c, size_t j)
 static int use(struct candidate *c, int j)
 {
 	struct used_input *u = &c->used[c->n_used];
+	struct range r;
 
 	if (j < 0)
 		return -1;
@@ -99,9 +98,10 @@ static int use(struct candidate *c, int j)
 	}
 	if (!may_use(c, (size_t)j))
 		return -1;
-	u->input = (uint16_t)j;
-	u->low = design_quantile(c->design, (size_t)j, ratio_tail);
-	u->high = design_quantile(c->design, (size_t)j, 1 - ratio_tail);
+	/* A straight line is held within a width of what it was fitted on: a grain is no excuse. */
+	r = c->kind.family == FAMILY_LINEAR ? design_range(c->design, (size_t)j)
+					    : design_range_grained(c->design, (size_t)j);
+	*u = (struct used_input){.input = (uint16_t)j, .low = r.low, .high = r.high};
 	return (int)c->n_used++;
 }
 
@@ -238,9 +238,10 @@ static void add_kinds(struct candidate *c)
 		of_all = fmax(of_all, most[k]);
 	}
 	for (size_t k = 0; k < PHYSICS_KINDS; k++) {
+		int kind = use_feature(c, physics_kinds[k], INPUT_NOW, 0);
+
 		if (most[k] >= PHYSICS_KIND_LEAST * of_all)
-			add_term(c, TERM_LINEAR, use_feature(c, physics_kinds[k], INPUT_NOW, 0), -1,
-				 0);
+			add_term(c, TERM_LINEAR, kind, -1, 0);
 	}
 }
 
@@ -474,13 +475,13 @@ static int mlp_model(const struct candidate *c, const double *coefficients, stru
 	return 0;
 }
 
-/* Keep in used[] what a physics term needs, and the load signal itself. */
-static void keep_used(struct model *m)
+/* Keep in used[] what a physics term needs, the load signal itself, and kinds of CPU time. */
+static void keep_used(struct model *m, const struct design *d)
 {
 	size_t kept = 0;
 
 	for (size_t k = 0; k < m->n_used; k++) {
-		bool needed = false;
+		bool needed = k == 0 || physics_is_kind(&d->inputs[m->used[k].input]);
 
 		for (size_t j = 0; j < m->physics.n; j++) {
 			const struct physics_term *t = &m->physics.terms[j];
@@ -489,7 +490,7 @@ static void keep_used(struct model *m)
 			needed |= t->kind != TERM_CONST && t->a == m->used[k].input;
 			needed |= two && t->b == m->used[k].input;
 		}
-		if (needed || k == 0)
+		if (needed)
 			m->used[kept++] = m->used[k];
 	}
 	m->n_used = kept;
@@ -523,7 +524,7 @@ int candidate_model(const struct candidate *c, const double *coefficients, doubl
 		r = mlp_model(c, coefficients, &m, e);
 	} else if (r == 0) {
 		physics_model(c, coefficients, floor_w, &m);
-		keep_used(&m);
+		keep_used(&m, c->design);
 	}
 	if (r < 0) {
 		model_release(&m);

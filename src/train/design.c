@@ -9,6 +9,8 @@
 #include "base/cleanup.h"
 #include "features/stream.h"
 
+#define RANGE_TAIL 0.005
+
 const double lag_intervals[N_LAGS] = {1, 2, 3, 5, 8};
 const double ema_intervals[N_EMAS] = {3, 6, 12};
 
@@ -55,6 +57,20 @@ double design_quantile(const struct design *d, size_t j, double q)
 			values[n++] = d->x[i * d->p + j];
 	}
 	return quantile_of(values, n, q);
+}
+
+struct range design_range(const struct design *d, size_t j)
+{
+	return (struct range){design_quantile(d, j, RANGE_TAIL),
+			      design_quantile(d, j, 1 - RANGE_TAIL)};
+}
+
+struct range design_range_grained(const struct design *d, size_t j)
+{
+	double grain = feature_grain(d->inputs[j].feature);
+	struct range r = design_range(d, j);
+
+	return (struct range){fmin(r.low, r.high - grain), fmax(r.high, r.low + grain)};
 }
 
 int design_find(const struct design *d, enum feature f, enum input_op op, double seconds)

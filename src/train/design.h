@@ -42,6 +42,18 @@ extern const double ema_intervals[N_EMAS];
 /* The q quantile (0..1) of the finite values of input j; NaN when there is none. */
 double design_quantile(const struct design *d, size_t j, double q);
 
+/* Of the finite values of input j, all but half a percent at either end. */
+struct range {
+	double low, high;
+};
+struct range design_range(const struct design *d, size_t j);
+
+/*
+ * The same, and in either direction no narrower than a grain of its feature (feature_grain): what
+ * varied by less than that in training says nothing about how far is far.
+ */
+struct range design_range_grained(const struct design *d, size_t j);
+
 /* The q quantile of n values, which are sorted in place; linear interpolation. NaN when n = 0. */
 double quantile_of(double *values, size_t n, double q);
 

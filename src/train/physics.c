@@ -25,6 +25,15 @@
 const enum feature physics_kinds[PHYSICS_KINDS] = {FEATURE_CPU_USER, FEATURE_CPU_SYSTEM,
 						   FEATURE_CPU_IRQ, FEATURE_CPU_SOFTIRQ};
 
+bool physics_is_kind(const struct input *in)
+{
+	for (size_t k = 0; k < PHYSICS_KINDS; k++) {
+		if (in->op == INPUT_NOW && in->feature == physics_kinds[k])
+			return true;
+	}
+	return false;
+}
+
 struct basis {
 	const struct physics_rows *r;
 	enum tier tier;

@@ -19,6 +19,12 @@
 #define PHYSICS_KIND_LEAST 0.05
 extern const enum feature physics_kinds[PHYSICS_KINDS];
 
+/*
+ * Whether `in` is such a kind, now. A model asks for it with a term or without: far more of it than
+ * in training is far from training.
+ */
+bool physics_is_kind(const struct input *in);
+
 struct physics_rows {
 	const struct design *d;
 	const double *x;    /* d->n x d->p, finite */

@@ -375,8 +375,54 @@ static void what_hardly_ever_was_is_not_drawn_out_into_watts(void **state)
 		}
 		model_set_estimate(s, x, &o, &e);
 		assert_close(zone_watts(&e.zone[ZONE_PACKAGE]), curve(6, 6), 0.1);
+		assert_true(e.zone[ZONE_PACKAGE].distance > 1); /* but it is noticed */
 		model_set_free(s);
 	}
+	table_free(t);
+}
+
+/* Traffic that goes with the load and is next to nothing: a few bytes a second. */
+static struct table *hardly_any_traffic(void)
+{
+	struct table *t = simulated(10, 100, curve);
+
+	t->x[FEATURE_NET_TX_BYTES_RATE] = calloc(t->n_rows, sizeof(double));
+	for (size_t i = 0; i < t->n_rows; i++)
+		t->x[FEATURE_NET_TX_BYTES_RATE][i] = 20 * t->x[FEATURE_CPU_BUSY_VCPUS][i];
+	return t;
+}
+
+/* An agent that is scraped sends a thousand times what the recording had; a busy server, more. */
+static void what_varied_by_next_to_nothing_makes_nothing_far(void **state)
+{
+	const struct estimate_options o = ESTIMATE_OPTIONS_INIT;
+	struct table *t = hardly_any_traffic();
+	struct model_set *s = trained(t, &plain);
+	const struct model *m = &s->zones[ZONE_PACKAGE].models[0];
+	const double sent[] = {80, 20e3, 50e6};
+	double x[INPUT_MAX];
+	struct estimate e[array_size(sent)];
+
+	(void)state;
+	assert_int_equal(m->family, FAMILY_BLEND);
+	for (size_t k = 0; k < array_size(sent); k++) {
+		for (size_t j = 0; j < s->n_inputs; j++) {
+			enum feature f = s->inputs[j].feature;
+
+			x[j] = f == FEATURE_VCPUS		? 8
+			       : f == FEATURE_CPU_BUSY_VCPUS	? 4
+			       : f == FEATURE_NET_TX_BYTES_RATE ? sent[k]
+								: 0.5;
+			if (f == FEATURE_NET_TX_BYTES_RATE)
+				assert_true(model_uses(m, (uint16_t)j));
+		}
+		model_set_estimate(s, x, &o, &e[k]);
+	}
+	assert_true(e[0].zone[ZONE_PACKAGE].distance == 0);
+	assert_true(e[1].zone[ZONE_PACKAGE].distance < 0.5);
+	assert_true(e[1].zone[ZONE_PACKAGE].confidence > e[0].zone[ZONE_PACKAGE].confidence / 2);
+	assert_true(e[2].zone[ZONE_PACKAGE].distance > 2);
+	model_set_free(s);
 	table_free(t);
 }
 
@@ -546,6 +592,7 @@ int main(void)
 		cmocka_unit_test(ends_are_apart_where_misses_are_skewed),
 		cmocka_unit_test(machines_of_several_sizes_are_learned_as_one),
 		cmocka_unit_test(what_hardly_ever_was_is_not_drawn_out_into_watts),
+		cmocka_unit_test(what_varied_by_next_to_nothing_makes_nothing_far),
 		cmocka_unit_test(node_total_splits_off_what_is_there_without_load),
 		cmocka_unit_test(bad_data_is_told_in_one_sentence),
 		cmocka_unit_test(constant_labels_and_one_run_still_train),
