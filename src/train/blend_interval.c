@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "train/boost.h"
-#include "train/folds.h"
+#include "train/few_groups.h"
 
 #define LEVEL	    0.9
 #define BANDS	    4
@@ -256,17 +256,6 @@ static unsigned band_of(const struct interval *v, double z)
 	return band;
 }
 
-/*
- * With few groups a correction for how few they are; with many, folds that are
- * harder than another group (B and C) already err on the safe side.
- */
-static double level_of(const struct interval_task *t)
-{
-	if (t->groups >= GROUPS_FEW)
-		return LEVEL;
-	return fmin(1, LEVEL * (1 + 1 / (double)(t->groups ? t->groups : 1)));
-}
-
 /* The scale of the end that row i's label lies towards. */
 static double scale_towards(const struct misses *m, struct ends_of ends, size_t i)
 {
@@ -291,10 +280,31 @@ static int fit_bands(const struct misses *m, struct ends_of ends, struct interva
 			if (band_of(v, m->t->rows[i].z) == b)
 				scores[n++] = fabs(m->miss[i]) / scale_towards(m, ends, i);
 		}
-		v->quantile[b] = n ? quantile_of(scores, n, level_of(m->t)) : 0;
+		v->quantile[b] = n ? quantile_of(scores, n, LEVEL) : 0;
 		v->quantile[b] = fmax(v->quantile[b], b ? v->quantile[b - 1] : 1e-3);
 	}
 	return 0;
+}
+
+static int widen_for_next_group(const struct misses *m, struct interval *v, struct err *e)
+{
+	autofree double *ratios = calloc(m->t->n + 1, sizeof(*ratios));
+	autofree uint32_t *group = calloc(m->t->n + 1, sizeof(*group));
+	double factor;
+	int r;
+
+	if (!ratios || !group)
+		return err_nomem(e);
+	for (size_t i = 0; i < m->t->n; i++) {
+		const struct left_out *row = &m->t->rows[i];
+
+		ratios[i] = fabs(m->miss[i]) / v->quantile[band_of(v, row->z)];
+		group[i] = m->t->p->d->table->group[row->row];
+	}
+	r = next_group(ratios, group, m->t->n, &factor, e);
+	for (unsigned b = 0; r == 0 && b < v->n_bands; b++)
+		v->quantile[b] *= factor;
+	return r;
 }
 
 /* Mean interval score at 90 %, W, and the coverage of near rows. */
@@ -352,6 +362,8 @@ int blend_interval(const struct interval_task *t, struct blend *b, struct interv
 
 	if (r == 0)
 		r = fit_bands(&m, alike, &c.v, e);
+	if (r == 0)
+		r = widen_for_next_group(&m, &c.v, e);
 	if (r == 0)
 		c.score = interval_score(&m, alike, &c.v, &c.coverage);
 	if (r == 0 && t->groups >= GROUPS_FEW && t->n >= SPREAD_ROWS) {

@@ -9,7 +9,8 @@
  * grown on log misses, says how far labels lie from the watts in rows like this one,
  * say just after the load has jumped: by one scale for both ends, or by one for each.
  * What is used is what has the lowest interval score (Gneiting and Raftery, 2007) on
- * groups that the forest did not see.
+ * groups that the forest did not see. With few groups (few_groups.h) there is no local scale, and
+ * the ends move apart for the group to come.
  */
 
 #include "train/experts.h"

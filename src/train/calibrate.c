@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "train/few_groups.h"
 
 #define LEVEL	     0.9
 #define LEVEL_MAX    0.995
@@ -59,8 +60,32 @@ static void choose_bands(struct scored *s, struct interval *v)
 	v->upto[v->n_bands - 1] = quantile_of(s->values, n, 1);
 }
 
+/* For a group that is none of those of the rows outside fold `without`. */
+static int widen_for_next_group(const struct scored *s, int without, struct interval *v,
+				struct err *e)
+{
+	autofree double *ratios = calloc(s->d->n + 1, sizeof(*ratios));
+	autofree uint32_t *group = calloc(s->d->n + 1, sizeof(*group));
+	double factor;
+	size_t n = 0;
+	int r;
+
+	if (!ratios || !group)
+		return err_nomem(e);
+	for (size_t i = 0; i < s->d->n; i++) {
+		if (!has(s, i) || s->d->fold[i] == without)
+			continue;
+		ratios[n] = score(s, i) / v->quantile[band_of(v, s->predicted_w[i])];
+		group[n++] = s->d->table->group[i];
+	}
+	r = next_group(ratios, group, n, &factor, e);
+	for (unsigned b = 0; r == 0 && b < v->n_bands; b++)
+		v->quantile[b] *= factor;
+	return r;
+}
+
 /* Quantile of each band's scores over the rows outside fold `without` (-1: all). */
-static void fit_bands(struct scored *s, int without, struct interval *v)
+static int fit_bands(struct scored *s, int without, struct interval *v, struct err *e)
 {
 	for (unsigned b = 0; b < v->n_bands; b++) {
 		size_t n = 0;
@@ -77,14 +102,18 @@ static void fit_bands(struct scored *s, int without, struct interval *v)
 			  : 1;
 		v->quantile[b] = fmax(v->quantile[b], QUANTILE_MIN);
 	}
+	return widen_for_next_group(s, without, v, e);
 }
 
-static double measure_coverage(struct scored *s, struct interval v)
+static int measure_coverage(struct scored *s, struct interval v, double *ret, struct err *e)
 {
 	size_t inside = 0, rows = 0;
 
 	for (size_t k = 0; k < s->d->n_folds; k++) {
-		fit_bands(s, (int)k, &v);
+		int r = fit_bands(s, (int)k, &v, e);
+
+		if (r < 0)
+			return r;
 		for (size_t i = 0; i < s->d->n; i++) {
 			if (s->d->fold[i] != k || !has(s, i))
 				continue;
@@ -92,7 +121,8 @@ static double measure_coverage(struct scored *s, struct interval v)
 			inside += score(s, i) <= v.quantile[band_of(&v, s->predicted_w[i])];
 		}
 	}
-	return rows ? (double)inside / (double)rows : NAN;
+	*ret = rows ? (double)inside / (double)rows : NAN;
+	return 0;
 }
 
 int calibrate(const struct design *d, const double *predicted_w, const double *y,
@@ -103,6 +133,7 @@ int calibrate(const struct design *d, const double *predicted_w, const double *y
 	struct calibration c = {0};
 	double sum = 0;
 	size_t rows = 0;
+	int r;
 
 	if (!values)
 		return err_nomem(e);
@@ -116,12 +147,13 @@ int calibrate(const struct design *d, const double *predicted_w, const double *y
 		return err_set(e, -ERR_DATA, "no left-out prediction to calibrate intervals with");
 	s.scale_w = fmax(SCALE_SHARE * sum / (double)rows, 1e-3);
 	s.level = LEVEL;
-	if (d->table->n_groups > 1)
+	if (d->table->n_groups >= GROUPS_FEW)
 		s.level = fmin(LEVEL * (1 + 1 / (double)d->table->n_groups), LEVEL_MAX);
 	c.interval.scale_w = s.scale_w;
 	choose_bands(&s, &c.interval);
-	c.coverage_90 = measure_coverage(&s, c.interval);
-	fit_bands(&s, -1, &c.interval);
+	r = measure_coverage(&s, c.interval, &c.coverage_90, e);
+	if (r == 0)
+		r = fit_bands(&s, -1, &c.interval, e);
 	*ret = c;
-	return 0;
+	return r;
 }

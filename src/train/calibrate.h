@@ -7,7 +7,8 @@
  * Learning in a Random World, 2005), normalised by max(estimate, 20 % of the
  * mean label) and Mondrian over bands of the estimate: per band, the quantile
  * of |label - estimate| / scale over predictions of rows that were left out.
- * Rows of a group are alike, so the level is raised to 0.9 (1 + 1 / groups).
+ * Rows of a group are alike, so the level is raised to 0.9 (1 + 1 / groups); with few groups the
+ * ends move apart by next_group() (few_groups.h) instead.
  */
 
 #include "model/model.h"

@@ -17,7 +17,7 @@
 enum fold_type { FOLD_A, FOLD_B, FOLD_C, FOLD_D, FOLD_E, FOLD_TYPES };
 
 #define SHIFT_FOLDS_MAX 16
-#define GROUPS_FEW	8
+#define GROUPS_FEW	8 /* from so many on, the rows of all of them speak for the next */
 
 struct shift_fold {
 	enum fold_type type;

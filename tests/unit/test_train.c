@@ -8,6 +8,7 @@
 #include "bundle/bundle.h"
 #include "features/stream.h"
 #include "model/estimate.h"
+#include "train/few_groups.h"
 #include "train/lsq.h"
 #include "train/profile.h"
 #include "train/train.h"
@@ -290,6 +291,88 @@ static void ends_are_apart_where_misses_are_skewed(void **state)
 	assert_true(m->coverage_90 > 0.85 && m->coverage_90 < 0.96);
 	model_set_free(s);
 	table_free(t);
+}
+
+/* The reference is scipy's stats.t.ppf(0.8, ...) in the formula of few_groups.h. */
+static double next_of(const double *quantiles, size_t n)
+{
+	const uint32_t group[] = {7, 2, 5, 0, 9, 3, 8, 6};
+	struct err e = ERR_INIT;
+	double factor = NAN;
+
+	assert_int_equal(next_group(quantiles, group, n, &factor, &e), 0);
+	return factor;
+}
+
+static void the_next_group_lies_farther_the_fewer_are_known(void **state)
+{
+	const double one[] = {1}, alike[] = {1, 1, 1}, three[] = {0.8, 1.25, 1};
+	const double seven[] = {0.5, 1, 1.5, 0.7, 1.1, 0.9, 1.3, 2}, narrow[] = {0.1, 0.1};
+
+	(void)state;
+	assert_close(next_of(one, 1), 2.1170, 1e-3);
+	assert_close(next_of(three, 3), 1.5230, 1e-3);
+	assert_close(next_of(seven, 7), 1.3948, 1e-3);
+	assert_true(next_of(alike, 3) < next_of(three, 3));
+	assert_true(next_of(alike, 2) > next_of(alike, 3));
+	assert_true(next_of(narrow, 2) == 1);
+	assert_true(next_of(seven, 8) == 1);
+	assert_true(next_of(one, 0) == 1);
+}
+
+/* Rows inside of the interval, and its mean half width relative to the watts. */
+static double coverage_of(const struct model_set *s, const struct table *t, double *ret_half)
+{
+	const struct estimate_options o = ESTIMATE_OPTIONS_INIT;
+	double inside = 0, half = 0;
+
+	for (size_t i = 0; i < t->n_rows; i++) {
+		const struct zone_estimate *z;
+		double x[INPUT_MAX];
+		struct estimate e;
+
+		for (size_t j = 0; j < s->n_inputs; j++)
+			x[j] = t->x[s->inputs[j].feature][i];
+		model_set_estimate(s, x, &o, &e);
+		z = &e.zone[ZONE_PACKAGE];
+		inside +=
+			z->low_w <= t->y_w[ZONE_PACKAGE][i] && t->y_w[ZONE_PACKAGE][i] <= z->high_w;
+		half += (z->high_w - z->low_w) / 2 / zone_watts(z);
+	}
+	*ret_half = half / (double)t->n_rows;
+	return inside / (double)t->n_rows;
+}
+
+/* One label in fifty is twice what the load costs; the others are within 5 %. */
+static struct table *with_outliers(size_t runs)
+{
+	struct table *t = simulated(runs, 200, curve);
+
+	for (size_t i = 0; i < t->n_rows; i++)
+		t->y_w[ZONE_PACKAGE][i] *= i % 50 == 7 ? 2 : 1 + 0.1 * (uniform() - 0.5);
+	return t;
+}
+
+static void a_few_outliers_do_not_set_the_width_where_groups_are_few(void **state)
+{
+	static const size_t runs[] = {1, 3, 5};
+	struct train_options o = plain;
+	struct table *others = with_outliers(6);
+
+	(void)state;
+	o.no_history = true;
+	for (size_t k = 0; k < array_size(runs); k++) {
+		struct table *t = with_outliers(runs[k]);
+		struct model_set *s = trained(t, &o);
+		double half, coverage = coverage_of(s, others, &half);
+
+		assert_int_equal(s->zones[ZONE_PACKAGE].models[0].family, FAMILY_BLEND);
+		assert_true(coverage > 0.88);
+		assert_true(half < 0.25);
+		model_set_free(s);
+		table_free(t);
+	}
+	table_free(others);
 }
 
 /* Machines of 4 to 32 vCPUs, each with its own watts per vCPU; busy up to all of them. */
@@ -591,6 +674,8 @@ int main(void)
 		cmocka_unit_test(intervals_are_wide_where_left_out_rows_were_missed),
 		cmocka_unit_test(ends_are_apart_where_misses_are_skewed),
 		cmocka_unit_test(machines_of_several_sizes_are_learned_as_one),
+		cmocka_unit_test(the_next_group_lies_farther_the_fewer_are_known),
+		cmocka_unit_test(a_few_outliers_do_not_set_the_width_where_groups_are_few),
 		cmocka_unit_test(what_hardly_ever_was_is_not_drawn_out_into_watts),
 		cmocka_unit_test(what_varied_by_next_to_nothing_makes_nothing_far),
 		cmocka_unit_test(node_total_splits_off_what_is_there_without_load),
