@@ -39,8 +39,10 @@ static const struct unit {
 	bool extensive;
 	double grain;
 } units[] = {
-	{"ratio", false, 0.02}, {"vCPUs", true, 0.02},	     {"1/s", true, 100},
-	{"B/s", true, 1e6},	{"KiB/s", true, 1e6 / 1024}, {"pages/s", true, 1e6 / 4096},
+	{"ratio", false, 0.02},	     {"percent", false, 2},
+	{"MHz", false, 50},	     {"vCPUs", true, 0.02},
+	{"1/s", true, 100},	     {"B/s", true, 1e6},
+	{"KiB/s", true, 1e6 / 1024}, {"pages/s", true, 1e6 / 4096},
 };
 
 static const struct unit *unit_of(enum feature f)

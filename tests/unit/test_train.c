@@ -464,49 +464,76 @@ static void what_hardly_ever_was_is_not_drawn_out_into_watts(void **state)
 	table_free(t);
 }
 
-/* Traffic that goes with the load and is next to nothing: a few bytes a second. */
-static struct table *hardly_any_traffic(void)
+/* What an input went up to with the load in training, and what a guest has of it later. */
+struct hardly_any {
+	enum feature feature;
+	double least, per_vcpu, trained, little, much;
+};
+
+static struct table *hardly_any_of(const struct hardly_any *h)
 {
 	struct table *t = simulated(10, 100, curve);
 
-	t->x[FEATURE_NET_TX_BYTES_RATE] = calloc(t->n_rows, sizeof(double));
+	t->x[h->feature] = calloc(t->n_rows, sizeof(double));
 	for (size_t i = 0; i < t->n_rows; i++)
-		t->x[FEATURE_NET_TX_BYTES_RATE][i] = 20 * t->x[FEATURE_CPU_BUSY_VCPUS][i];
+		t->x[h->feature][i] = h->least + h->per_vcpu * t->x[FEATURE_CPU_BUSY_VCPUS][i];
 	return t;
+}
+
+/* Half busy, with `amount` of it. */
+static struct zone_estimate with_amount(const struct model_set *s, enum feature of, double amount)
+{
+	const struct estimate_options o = ESTIMATE_OPTIONS_INIT;
+	double x[INPUT_MAX];
+	struct estimate e;
+
+	for (size_t j = 0; j < s->n_inputs; j++) {
+		enum feature f = s->inputs[j].feature;
+
+		x[j] = f == FEATURE_VCPUS	     ? 8
+		       : f == FEATURE_CPU_BUSY_VCPUS ? 4
+		       : f == of		     ? amount
+						     : 0.5;
+		if (f == of)
+			assert_true(model_uses(&s->zones[ZONE_PACKAGE].models[0], (uint16_t)j));
+	}
+	model_set_estimate(s, x, &o, &e);
+	return e.zone[ZONE_PACKAGE];
 }
 
 /* An agent that is scraped sends a thousand times what the recording had; a busy server, more. */
 static void what_varied_by_next_to_nothing_makes_nothing_far(void **state)
 {
-	const struct estimate_options o = ESTIMATE_OPTIONS_INIT;
-	struct table *t = hardly_any_traffic();
-	struct model_set *s = trained(t, &plain);
-	const struct model *m = &s->zones[ZONE_PACKAGE].models[0];
-	const double sent[] = {80, 20e3, 50e6};
-	double x[INPUT_MAX];
-	struct estimate e[array_size(sent)];
+	static const struct hardly_any inputs[] = {
+		{FEATURE_NET_TX_BYTES_RATE, 0, 20, 80, 20e3, 50e6},
+		{FEATURE_CPU_FREQUENCY_MHZ, 1399.5, 0.04, 1399.6, 1420, 4000}};
 
 	(void)state;
-	assert_int_equal(m->family, FAMILY_BLEND);
-	for (size_t k = 0; k < array_size(sent); k++) {
-		for (size_t j = 0; j < s->n_inputs; j++) {
-			enum feature f = s->inputs[j].feature;
+	for (size_t k = 0; k < array_size(inputs); k++) {
+		const struct hardly_any *h = &inputs[k];
+		struct table *t = hardly_any_of(h);
+		struct model_set *s = trained(t, &plain);
+		struct zone_estimate trained_on = with_amount(s, h->feature, h->trained);
+		struct zone_estimate little = with_amount(s, h->feature, h->little);
 
-			x[j] = f == FEATURE_VCPUS		? 8
-			       : f == FEATURE_CPU_BUSY_VCPUS	? 4
-			       : f == FEATURE_NET_TX_BYTES_RATE ? sent[k]
-								: 0.5;
-			if (f == FEATURE_NET_TX_BYTES_RATE)
-				assert_true(model_uses(m, (uint16_t)j));
-		}
-		model_set_estimate(s, x, &o, &e[k]);
+		assert_int_equal(s->zones[ZONE_PACKAGE].models[0].family, FAMILY_BLEND);
+		assert_true(trained_on.distance == 0);
+		assert_true(little.distance < 0.5);
+		assert_true(little.confidence > trained_on.confidence / 2);
+		assert_true(with_amount(s, h->feature, h->much).distance > 2);
+		model_set_free(s);
+		table_free(t);
 	}
-	assert_true(e[0].zone[ZONE_PACKAGE].distance == 0);
-	assert_true(e[1].zone[ZONE_PACKAGE].distance < 0.5);
-	assert_true(e[1].zone[ZONE_PACKAGE].confidence > e[0].zone[ZONE_PACKAGE].confidence / 2);
-	assert_true(e[2].zone[ZONE_PACKAGE].distance > 2);
-	model_set_free(s);
-	table_free(t);
+}
+
+static void whatever_is_counted_has_a_grain(void **state)
+{
+	(void)state;
+	feature_foreach (f) {
+		if (feature_info(f)->use == FEATURE_USE_RATE && !(feature_grain(f) > 0))
+			fail_msg("%s has none", feature_info(f)->name);
+	}
+	assert_true(feature_grain(FEATURE_VCPUS) == 0); /* another size is another machine */
 }
 
 static void node_total_splits_off_what_is_there_without_load(void **state)
@@ -677,6 +704,7 @@ int main(void)
 		cmocka_unit_test(the_next_group_lies_farther_the_fewer_are_known),
 		cmocka_unit_test(a_few_outliers_do_not_set_the_width_where_groups_are_few),
 		cmocka_unit_test(what_hardly_ever_was_is_not_drawn_out_into_watts),
+		cmocka_unit_test(whatever_is_counted_has_a_grain),
 		cmocka_unit_test(what_varied_by_next_to_nothing_makes_nothing_far),
 		cmocka_unit_test(node_total_splits_off_what_is_there_without_load),
 		cmocka_unit_test(bad_data_is_told_in_one_sentence),
