@@ -357,6 +357,23 @@ def few_shot(a, work, seeds=5, rows_of_it=20):
     return t.lines
 
 
+def few_runs(a, work, draws=3, others=12):
+    """How many recordings are enough: trained on a few runs of a set, tested on others of it."""
+    if a.only and "runs" not in a.only:
+        return []
+    t = Table("set, runs trained on", f"wMAPE %, {draws} draws", "in 90 % %", "interval score")
+    for name, options in (("metalci", []), ("web8", ["--scope", "node_total"])):
+        files = sorted(glob.glob(os.path.join(a.data, name, "*.csv")))
+        for runs in (1, 2, 3, 5, 7) if files else ():
+            total = Total()
+            for draw in range(draws):
+                drawn = random.Random(f"{name} {runs} {draw}").sample(files, min(runs + others, len(files)))
+                score(Fold(drawn[:runs], drawn[runs:]), options, work, {"package": total})
+            t.add(f"{name} package, {runs}", f"{100 * total.error / total.truth:.1f}", f"{100 * total.intervals.coverage():.0f}",
+                  f"{total.intervals.ratio():.2f}")
+    return t.lines if len(t.lines) > 2 else []
+
+
 def replace_figures(path, lines):
     begin, end = "<!-- figures -->", "<!-- end of figures -->"
     with open(path) as f:
@@ -369,14 +386,14 @@ def replace_figures(path, lines):
 def main():
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     a.add_argument("data")
-    a.add_argument("--only", action="append", help="names of protocols, such as nx12; tiers; few")
+    a.add_argument("--only", action="append", help="names of protocols, such as nx12; tiers; runs; few")
     a.add_argument("--write", help="document whose figures are replaced")
     a = a.parse_args()
     begin = time.time()
     with tempfile.TemporaryDirectory() as work:
         run("model", "keygen", "--out", os.path.join(work, "k"))
         lines = main_table(a, work)
-        for part in (tiers, few_shot):
+        for part in (tiers, few_runs, few_shot):
             more = part(a, work)
             lines += ["", *more] if more else []
     print(f"{(time.time() - begin) / 60:.1f} minutes")

@@ -25,6 +25,7 @@
 #define TRUST_FOLDS	 5
 #define SHARE_RAMP	 0.3
 #define CAUTIOUS_PHYSICS 0.9
+#define CAUTIOUS_FOLDS	 2
 #define LABEL_SHARE	 0.2
 #define SIZE_MIN	 0.02
 
@@ -251,37 +252,58 @@ static double physics_share(const struct chooser *k, struct filter f, double mos
 	return isfinite(rho) ? clamp01((most + SHARE_RAMP - rho) / SHARE_RAMP) : 0.5;
 }
 
-/*
- * With few groups nothing can show that the stack holds on another one: the
- * safe answer everywhere, and physics in it where left-out groups favour it.
- */
-static void decide_cautiously(struct chooser *k)
-{
-	struct filter f = {near_types(k), -1, -INFINITY};
+/* What is compared with the safe answer, and on which rows. */
+struct contest {
+	const struct blend *gate;
+	answer_fn answer;
+	unsigned types;
+	double z_min;
+	size_t folds_min;
+};
 
-	k->gate.caution = 1;
-	k->gate.physics_share = physics_share(k, f, CAUTIOUS_PHYSICS);
-}
-
-/* Whether the stack never loses against the safe answer where z says "not near". */
-static double decide_trust(const struct chooser *k)
+/* 1 where it never loses against the safe answer on any fold, 0 where it does by a tenth. */
+static double earned(const struct chooser *k, const struct contest *c)
 {
-	const struct blend *b = &k->gate;
 	double worst = 0;
 	size_t folds = 0;
 
 	for (size_t fold = 0; fold < k->folds.n; fold++) {
-		struct filter f = {BY_GROUP, (long)fold, b->z_near};
+		struct filter f = {c->types, (long)fold, c->z_min};
 		size_t rows;
-		double ratio = error_of(&k->scores, b, near_of, f, &rows);
+		double ratio = error_of(&k->scores, c->gate, c->answer, f, &rows);
 
-		ratio /= error_of(&k->scores, b, safe_of, f, NULL);
+		ratio /= error_of(&k->scores, c->gate, safe_of, f, NULL);
 		if (rows < FAR_ROWS || !isfinite(ratio))
 			continue;
 		folds++;
 		worst = fmax(worst, ratio);
 	}
-	return folds >= TRUST_FOLDS ? clamp01((1.1 - worst) / 0.1) : 0;
+	return folds >= c->folds_min ? clamp01((1.1 - worst) / 0.1) : 0;
+}
+
+/*
+ * With few groups little can show that the stack holds on another one: the safe answer everywhere
+ * unless the stack, with its gate, never lost on a group left out. Physics is in the safe answer
+ * where left-out groups favour it.
+ */
+static void decide_cautiously(struct chooser *k)
+{
+	struct filter f = {near_types(k), -1, -INFINITY};
+	struct blend bold;
+
+	k->gate.physics_share = physics_share(k, f, CAUTIOUS_PHYSICS);
+	bold = k->gate;
+	bold.caution = 0;
+	k->gate.caution = 1 - earned(k, &(struct contest){&bold, answer_of, BIT(FOLD_A), -INFINITY,
+							  CAUTIOUS_FOLDS});
+}
+
+/* How far the stack is trusted where z says "not near". */
+static double decide_trust(const struct chooser *k)
+{
+	const struct blend *b = &k->gate;
+
+	return earned(k, &(struct contest){b, near_of, BY_GROUP, b->z_near, TRUST_FOLDS});
 }
 
 /* Where far begins, who owns it, and whether the stack is trusted there all the same. */

@@ -100,8 +100,9 @@ static void write_blend(struct text *t, const struct blend *b)
 	text_add(t, "},");
 	text_json_field(t, "physics_share_of_safe", b->physics_share, 6);
 	text_json_field(t, "trust_far", b->trust, 6);
+	text_json_field(t, "safe_at_least", b->caution, 6);
 	text_printf(t, ",\"safe_everywhere\":%s,\"local_interval_scale\":%s,",
-		    b->caution > 0 ? "true" : "false", b->spread.n ? "true" : "false");
+		    b->caution >= 1 ? "true" : "false", b->spread.n ? "true" : "false");
 	text_printf(t, "\"ends_apart\":%s,\"trees\":%zu,", b->spread_up ? "true" : "false",
 		    b->boosted.n + b->forest.n + b->gbdt.n);
 	text_printf(t, "\"left_out_fits_rows_at_most\":%d},", BLEND_FOLD_ROWS);

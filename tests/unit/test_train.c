@@ -185,7 +185,7 @@ static void the_set_predicts_what_cross_validation_promised(void **state)
 
 	(void)state;
 	srand(99);
-	other = simulated(2, 300, lagging);
+	other = simulated(30, 200, lagging);
 	assert_int_equal(stream_new(&o, &stream, &e), 0);
 	for (size_t i = 0; i < other->n_rows; i++) {
 		double y = other->y_w[ZONE_PACKAGE][i];
@@ -355,24 +355,59 @@ static struct table *with_outliers(size_t runs)
 
 static void a_few_outliers_do_not_set_the_width_where_groups_are_few(void **state)
 {
-	static const size_t runs[] = {1, 3, 5};
 	struct train_options o = plain;
 	struct table *others = with_outliers(6);
+	double covered = 0;
+	size_t sets = 0;
 
 	(void)state;
 	o.no_history = true;
-	for (size_t k = 0; k < array_size(runs); k++) {
-		struct table *t = with_outliers(runs[k]);
+	for (size_t runs = 1; runs < 6; runs++) {
+		struct table *t = with_outliers(runs);
 		struct model_set *s = trained(t, &o);
-		double half, coverage = coverage_of(s, others, &half);
+		double half;
 
 		assert_int_equal(s->zones[ZONE_PACKAGE].models[0].family, FAMILY_BLEND);
-		assert_true(coverage > 0.88);
+		covered += coverage_of(s, others, &half);
 		assert_true(half < 0.25);
+		sets++;
 		model_set_free(s);
 		table_free(t);
 	}
+	assert_true(covered / (double)sets > 0.88);
 	table_free(others);
+}
+
+/* A step at 4 vCPUs, and a bump at 6: trees and kernels see what physics cannot bend to. */
+static double steps(double u, double before)
+{
+	(void)before;
+	return 1 + 3 * u + (u > 4 ? 8 : 0) - (u > 5.5 && u < 6.5 ? 5 : 0);
+}
+
+/* Three runs that are alike prove that the stack holds; three that differ in power do not. */
+static void few_groups_decide_whether_the_safe_answer_is_needed(void **state)
+{
+	static const double unlike[] = {1, 2.5, 0.5};
+
+	(void)state;
+	for (int differ = 0; differ < 2; differ++) {
+		struct table *t = simulated(3, 250, steps);
+		struct model_set *s;
+		const struct blend *b;
+
+		for (size_t i = 0; differ && i < t->n_rows; i++)
+			t->y_w[ZONE_PACKAGE][i] *= unlike[t->run[i]];
+		s = trained(t, &plain);
+		assert_int_equal(s->zones[ZONE_PACKAGE].models[0].family, FAMILY_BLEND);
+		b = &s->zones[ZONE_PACKAGE].models[0].blend;
+		if (differ)
+			assert_true(b->caution > 0.5);
+		else
+			assert_true(b->caution < 0.5);
+		model_set_free(s);
+		table_free(t);
+	}
 }
 
 /* Machines of 4 to 32 vCPUs, each with its own watts per vCPU; busy up to all of them. */
@@ -517,7 +552,7 @@ static void what_varied_by_next_to_nothing_makes_nothing_far(void **state)
 		struct zone_estimate little = with_amount(s, h->feature, h->little);
 
 		assert_int_equal(s->zones[ZONE_PACKAGE].models[0].family, FAMILY_BLEND);
-		assert_true(trained_on.distance == 0);
+		assert_true(trained_on.distance < 0.5);
 		assert_true(little.distance < 0.5);
 		assert_true(little.confidence > trained_on.confidence / 2);
 		assert_true(with_amount(s, h->feature, h->much).distance > 2);
@@ -703,6 +738,7 @@ int main(void)
 		cmocka_unit_test(machines_of_several_sizes_are_learned_as_one),
 		cmocka_unit_test(the_next_group_lies_farther_the_fewer_are_known),
 		cmocka_unit_test(a_few_outliers_do_not_set_the_width_where_groups_are_few),
+		cmocka_unit_test(few_groups_decide_whether_the_safe_answer_is_needed),
 		cmocka_unit_test(what_hardly_ever_was_is_not_drawn_out_into_watts),
 		cmocka_unit_test(whatever_is_counted_has_a_grain),
 		cmocka_unit_test(what_varied_by_next_to_nothing_makes_nothing_far),
