@@ -11,12 +11,13 @@
 /* Note that the model needs input j. */
 static void use_input(struct model *m, const struct design *d, uint16_t j)
 {
-	struct range r = design_range_grained(d, j);
+	struct range r;
 
 	for (size_t k = 0; k < m->n_used; k++) {
 		if (m->used[k].input == j)
 			return;
 	}
+	r = design_range_grained(d, j);
 	m->used[m->n_used++] =
 		(struct used_input){j, r.low, r.high, feature_is_extensive(d->inputs[j].feature)};
 }

@@ -102,7 +102,7 @@ static int fit_bands(struct scored *s, int without, struct interval *v, struct e
 			  : 1;
 		v->quantile[b] = fmax(v->quantile[b], QUANTILE_MIN);
 	}
-	return widen_for_next_group(s, without, v, e);
+	return s->d->table->n_groups < GROUPS_FEW ? widen_for_next_group(s, without, v, e) : 0;
 }
 
 static int measure_coverage(struct scored *s, struct interval v, double *ret, struct err *e)
