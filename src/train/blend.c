@@ -25,7 +25,7 @@
 #define TRUST_FOLDS	 5
 #define SHARE_RAMP	 0.3
 #define CAUTIOUS_PHYSICS 0.9
-#define CAUTIOUS_FOLDS	 2
+#define CAUTIOUS_FOLDS	 3
 #define LABEL_SHARE	 0.2
 #define SIZE_MIN	 0.02
 

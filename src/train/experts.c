@@ -375,13 +375,11 @@ static int fit_kernel(struct fit *f, const double *gain, struct err *e)
 	size_t n = f->n < KERNEL_ROWS ? f->n : KERNEL_ROWS;
 	autofree float *x = calloc(n * f->q + 1, sizeof(*x));
 	autofree double *target = calloc(n + 1, sizeof(*target));
-	double grain[BLEND_COLUMNS_MAX];
 	struct kernel_data k = {.n = n,
 				.q = f->q,
 				.q_now = f->p->n_now,
 				.x = x,
 				.gain = gain,
-				.grain = grain,
 				.target = target,
 				.seed = f->o->seed};
 
@@ -392,11 +390,6 @@ static int fit_kernel(struct fit *f, const double *gain, struct err *e)
 
 		memcpy(x + i * f->q, f->x + row * f->q, f->q * sizeof(*x));
 		target[i] = f->log_residual[row];
-	}
-	for (size_t j = 0; j < f->q; j++) {
-		const struct blend_column *c = &f->b->columns[j];
-
-		grain[j] = c->ratio ? 0 : feature_grain(f->p->d->inputs[c->a].feature);
 	}
 	return kernel_fit(&k, f->b, e);
 }

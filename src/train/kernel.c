@@ -48,10 +48,9 @@ static size_t choose_dims(const struct kernel_data *k, size_t q, struct space_di
 	return n;
 }
 
-/* A coordinate's mean and unit, which is no less than a grain more than the mean. */
 static void measure_dim(const struct kernel_data *k, struct space_dim *d)
 {
-	double sum = 0, square = 0, n = (double)k->n, grain;
+	double sum = 0, square = 0, n = (double)k->n;
 
 	for (size_t i = 0; i < k->n; i++) {
 		double v = k->x[i * k->q + d->column], root = copysign(sqrt(fabs(v)), v);
@@ -61,8 +60,6 @@ static void measure_dim(const struct kernel_data *k, struct space_dim *d)
 	}
 	d->mean = sum / n;
 	d->sd = sqrt(fmax(square / n - d->mean * d->mean, 0));
-	grain = sqrt(d->mean * d->mean + k->grain[d->column]) - fabs(d->mean);
-	d->sd = fmax(d->sd, grain);
 	if (!(d->sd > 1e-9 * fabs(d->mean) && d->sd > 1e-20))
 		d->sd = fmax(fabs(d->mean), 1);
 }

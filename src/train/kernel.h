@@ -17,7 +17,6 @@ struct kernel_data {
 	size_t n, q, q_now;   /* rows, columns, the columns without past and slow levels */
 	const float *x;	      /* n x q */
 	const double *gain;   /* q */
-	const double *grain;  /* q, feature_grain(); 0 of ratios */
 	const double *target; /* n, log residuals */
 	unsigned seed;
 };
