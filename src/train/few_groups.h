@@ -9,8 +9,9 @@
  * differ, and few of them do not show by how much. The most that was ever missed holds too much: it
  * grows with the rows and says little about groups. So the logarithms of the groups' own 90 %
  * quantiles count as normal with mean and variance unknown; before any is seen their standard
- * deviation is SPREAD, with the weight of SPREAD_WEIGHT groups. (Runs of one workload differ by 0.1
- * to 0.25, workloads and machines by 0.4 to 1.1, on the sets of docs/accuracy.md.) The next group's
+ * deviation is SPREAD, with the weight of SPREAD_WEIGHT groups. (On the
+ * sets of docs/accuracy.md runs of one workload differ by 0.1 to 0.25, workloads and machines by
+ * 0.4 to 1.1; no command prints that.) The next group's
  * is then distributed as Student's t (Gelman et al., Bayesian Data Analysis, 3rd ed., 3.3), and is
  * taken at 80 % of it.
  */
