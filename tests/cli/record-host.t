@@ -102,6 +102,7 @@ refused 1 "answers 302: it points to another place" "a redirect is not followed"
 mode both
 refused 1 "a.txt: .*trace" "a file that is no trace is left alone" sh -c "echo text >a.txt; '$vmwatts' record host --url $url --all --out a.txt"
 is "$(cat a.txt)" text "as it was"
+rm said # the one before says "records web" too
 "$vmwatts" record host --url "$url" --vm web --interval 200ms --duration 40s --out long.vmt 2>said &
 recorder=$!
 pids+=($recorder)
@@ -201,6 +202,7 @@ if ! perf stat -e cycles true >/dev/null 2>&1; then
 	refused 1 "--weight perf: .*use --weight time" "no cycles to weigh by" \
 		host --source rapl --root root --all --weight perf --out x.vmt
 fi
+rm said
 "$vmwatts" record host --source rapl --root root --vm web --interval 2s --duration 60s --out r.vmt 2>said &
 recorder=$!
 pids+=($recorder)

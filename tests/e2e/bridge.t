@@ -31,6 +31,7 @@ sign() { # minisign signs what is no bundle
 }
 sign m/* p/* e/*
 serve() { # ARGUMENTS: starts it on a port of its own, sets $port
+	rm -f served # or the last one's port is read before the shell below empties the file
 	"$python" -m vmwatts_bridge --trust k.pub --tls-cert tls.crt --tls-key tls.key --tokens tokens --listen 127.0.0.1:0 "$@" >served 2>said &
 	pids+=($!)
 	wait_for 30 grep -q "on port" served || { head -3 said; return 1; }

@@ -251,10 +251,10 @@ ok $? "plaintext beyond this machine is refused by the agent's side too"
 if [ -n "${python:-}" ]; then
 	for kind in bare nan garbage slow; do
 		p=$((port + 10))
-		timeout 60 "$python" "$top/tests/e2e/serve.py" simulated $p $kind 30 >simulated.said 2>&1 &
+		timeout 60 "$python" "$top/tests/e2e/serve.py" simulated $p $kind 30 >simulated-$kind.said 2>&1 &
 		simulated=$!
 		pids+=($simulated)
-		wait_for 10 grep -q serving simulated.said
+		wait_for 10 grep -q serving simulated-$kind.said
 		agent "sim-$kind" $((port + 11)) "127.0.0.1:$p"
 		case $kind in bare) want=none ;; slow) want="late|timeout" ;; *) want=bad_answer ;; esac
 		wait_for 10 has_reason $((port + 11)) "$want"
