@@ -95,6 +95,29 @@ def by_value(rows, key, n, name, flags, folder):
         yield Fold(*parts, flags)
 
 
+def by_machine(data, name, folder):
+    """A set's files by machine, the first part of their names; it is a column `server` of the copies."""
+    machines = {}
+    for path in sorted(glob.glob(os.path.join(data, name, "*.csv"))):
+        machine = os.path.basename(path).split(".")[0]
+        copy = os.path.join(folder, os.path.basename(path))
+        write(copy, [dict(r, server=machine) for r in read(path)])
+        machines.setdefault(machine, []).append(copy)
+    return machines
+
+
+def end_of_pair(pair, share, folder):
+    """The rows of a pair up to a share of its time to train on, those after it to test on."""
+    path = os.path.join(folder, os.path.basename(pair))
+    dataset([pair], [], path + ".db")
+    rows = list(csv.DictReader(run("dataset", "export", path + ".db").splitlines()))
+    at = [float(r["time_s"]) for r in rows]
+    cut = at[0] + share * (at[-1] - at[0])
+    write(path + "-begin.csv", [r for r, t in zip(rows, at) if t < cut])
+    write(path + "-end.csv", [r for r, t in zip(rows, at) if t >= cut])
+    return Fold([path + "-begin.csv"], [path + "-end.csv"])
+
+
 def protocols(data, folder):
     def files(name, pattern="*.csv"):
         return sorted(glob.glob(os.path.join(data, name, pattern)))
@@ -103,6 +126,8 @@ def protocols(data, folder):
         yield "metalci", ["package", "core", "dram"], by_files(files("metalci"), 5), []
     if files("web8"):
         yield "web8", ["package", "core", "dram"], by_files(files("web8"), 5), ["--scope", "node_total"]
+        docker, podman = files("web8", "*-docker.csv"), files("web8", "*-podman.csv")
+        yield "web8 runtime", ["package", "dram"], [Fold(docker, podman), Fold(podman, docker)], ["--scope", "node_total"]
     node = ["--scope", "node_total"]
     for path in files("nx12"):
         rows = read(path)
@@ -121,19 +146,21 @@ def protocols(data, folder):
         flags = ["--unordered", "--group", "family"]
         folds = by_value(rows, lambda r: r["family"], 5, "languages", flags, folder)
         yield "languages", ["package", "dram"], folds, node
+        folds = []
+        for config in sorted({r["config"] for r in rows}):
+            of_it = [r for r in rows if r["config"] == config]
+            n = min(5, len({r["family"] for r in of_it}))
+            folds += by_value(of_it, lambda r: r["family"], n, f"languages-{config}", flags, folder) if n > 1 else []
+        yield "languages by config", ["package", "dram"], folds, node
     if files("ec2metal"):
         yield "ec2metal", ["package", "dram"], by_files(files("ec2metal"), 4, ["--unordered"]), node
     if files("ep003", "*.guest.csv"):
         runs = [f[:-len(".guest.csv")] for f in files("ep003", "*.guest.csv")]
         yield "ep003", ["package", "core"], [Fold([a], [b]) for a, b in (runs, runs[::-1])], []
+        yield "ep003 end", ["package", "core"], [end_of_pair(r, 0.6, folder) for r in runs], []
     if files("servers2012"):
         wall = ["--scope", "platform"]
-        by_server = {}
-        for path in files("servers2012"):
-            server = os.path.basename(path).split(".")[0]
-            copy = os.path.join(folder, os.path.basename(path))
-            write(copy, [dict(r, server=server) for r in read(path)])
-            by_server.setdefault(server, []).append(copy)
+        by_server = by_machine(data, "servers2012", folder)
         folds = [Fold([f for s in by_server for f in by_server[s] if s != out], by_server[out], ["--group", "server"])
                  for out in by_server]
         yield "servers2012", ["platform"], folds, wall
@@ -313,48 +340,57 @@ PMU = ("cycles_rate", "instructions_rate", "ref_cycles_rate", "cache_references_
        "branch_misses_rate", "instructions_per_cycle", "cache_miss_ratio", "branch_miss_ratio")
 
 
+def without_pmu(rows):
+    return [{k: v for k, v in r.items() if k not in PMU} for r in rows]
+
+
 def tiers(a, work):
-    """What perf events buy: the same folds with their columns left out."""
+    """What perf events buy: the same folds with their columns left out, of what is tested and of what is trained on."""
     path = os.path.join(a.data, "nx12", "nx12.csv")
     if (a.only and "tiers" not in a.only) or not os.path.exists(path):
         return []
-    t = Table("nx12 by block, without perf events", "wMAPE %", "stateless %")
-    rows = [{k: v for k, v in r.items() if k not in PMU} for r in read(path)]
-    totals = {z: Total() for z in ("package", "dram", "platform")}
-    for fold in by_value(rows, lambda r: int(r["block"]), 5, "nx12os", ["--group", "block"], work):
-        score(fold, ["--scope", "node_total"], work, totals)
-    for z, v in totals.items():
-        t.add(z, f"{100 * v.error / v.truth:.2f}", f"{100 * v.stateless / v.truth:.2f}")
+    t = Table("nx12 by block, tested without perf events", "trained without: wMAPE %", "stateless %", "trained with: wMAPE %", "stateless %")
+    zones = ("package", "dram", "platform")
+    totals = [{z: Total() for z in zones} for _ in range(2)]
+    for fold in by_value(read(path), lambda r: int(r["block"]), 5, "nx12os", ["--group", "block"], work):
+        for part in (fold.test, fold.train):
+            write(part[0] + ".os.csv", without_pmu(read(part[0])))
+        test = [fold.test[0] + ".os.csv"]
+        for train_on, total in zip((fold.train[0] + ".os.csv", fold.train[0]), totals):
+            score(Fold([train_on], test, fold.flags), ["--scope", "node_total"], work, total)
+    for z in zones:
+        t.add(z, *[f"{100 * e / v[z].truth:.2f}" for v in totals for e in (v[z].error, v[z].stateless)])
     return t.lines
 
 
 def few_shot(a, work, seeds=5, rows_of_it=20):
     """A machine nobody trained on, then again with a few random rows of it."""
-    files = sorted(glob.glob(os.path.join(a.data, "ec2metal", "*.csv")))
-    if (a.only and "few" not in a.only) or not files:
+    if a.only and "few" not in a.only:
         return []
-    t = Table("ec2metal machine", "zero-shot package %", f"with {rows_of_it} rows of it, mean of {seeds} draws %", "worst %",
-              "in 90 % %", "zero-shot dram %", "with rows %")
-    for path in files:
-        clear(work)
-        bundle, _ = train([f for f in files if f != path], ["--unordered"], ["--scope", "node_total"], work)
-        rows, few, zero = read(path), [], []
-        for seed in range(seeds):
-            chosen = set(random.Random(seed).sample(range(len(rows)), rows_of_it))
-            parts = [os.path.join(work, f"fold-{n}") for n in ("few", "rest")]
-            for part, keep in zip(parts, (lambda i: i in chosen, lambda i: i not in chosen)):
-                write(part + ".csv", [r for i, r in enumerate(rows) if keep(i)])
-                run("dataset", "import", "--joined", part + ".csv", "--unordered", "--replace", "--out", part + ".db")
-            adapted = os.path.join(work, "fold-adapted.vmw")
-            run("train", "--calibrate", bundle, "--trust", os.path.join(work, "k.pub"), "--dataset", parts[0] + ".db",
-                "--out", adapted, "--sign-key", os.path.join(work, "k.key"))
-            zero.append(evaluate(bundle, parts[1] + ".db", work))
-            few.append(evaluate(adapted, parts[1] + ".db", work))
-        mean = lambda zones, z, key: 100 * sum(v[z][key] for v in zones) / len(zones)
-        t.add(os.path.basename(path)[:-4], f"{mean(zero, 'package', 'wmape'):.1f}", f"{mean(few, 'package', 'wmape'):.1f}",
-              f"{100 * max(v['package']['wmape'] for v in few):.1f}", f"{mean(few, 'package', 'coverage_90'):.0f}",
-              f"{mean(zero, 'dram', 'wmape'):.1f}", f"{mean(few, 'dram', 'wmape'):.1f}")
-    return t.lines
+    t = Table("machine, zone", "zero-shot %", f"with {rows_of_it} rows of it, mean of {seeds} draws %", "worst %", "in 90 % %")
+    for name, zones, flags, options in (("ec2metal", ["package", "dram"], ["--unordered"], ["--scope", "node_total"]),
+                                        ("servers2012", ["platform"], ["--group", "server"], ["--scope", "platform"])):
+        machines = by_machine(a.data, name, work)
+        for machine in machines:
+            clear(work)
+            bundle, _ = train([f for m in machines if m != machine for f in machines[m]], flags, options, work)
+            rows, few, zero = [r for f in machines[machine] for r in read(f)], [], []
+            for seed in range(seeds):
+                chosen = set(random.Random(seed).sample(range(len(rows)), rows_of_it))
+                parts = [os.path.join(work, f"fold-{n}") for n in ("few", "rest")]
+                for part, keep in zip(parts, (lambda i: i in chosen, lambda i: i not in chosen)):
+                    write(part + ".csv", [r for i, r in enumerate(rows) if keep(i)])
+                    run("dataset", "import", "--joined", part + ".csv", "--unordered", "--replace", "--out", part + ".db")
+                adapted = os.path.join(work, "fold-adapted.vmw")
+                run("train", "--calibrate", bundle, "--trust", os.path.join(work, "k.pub"), "--dataset", parts[0] + ".db",
+                    "--out", adapted, "--sign-key", os.path.join(work, "k.key"))
+                zero.append(evaluate(bundle, parts[1] + ".db", work))
+                few.append(evaluate(adapted, parts[1] + ".db", work))
+            for z in zones:
+                mean = lambda of, key: 100 * sum(v[z][key] for v in of) / len(of)
+                t.add(f"{name} {machine} {z}", f"{mean(zero, 'wmape'):.1f}", f"{mean(few, 'wmape'):.1f}",
+                      f"{100 * max(v[z]['wmape'] for v in few):.1f}", f"{mean(few, 'coverage_90'):.0f}")
+    return t.lines if len(t.lines) > 2 else []
 
 
 def few_runs(a, work, draws=3, others=12):

@@ -17,6 +17,7 @@
 #define LOG_TAIL      0.02
 #define LOG_MOST      5.0
 #define KERNEL_ROWS   5000
+#define START_LEFT    0.01
 #define BINS	      64 /* finer cuts learn what does not carry over */
 
 /* ---- the pool ---- */
@@ -312,12 +313,19 @@ static void find_monotone(const struct fit *f, bool *ret)
 	}
 }
 
+/* Few trees must take larger steps, or they stop short of the labels: all but START_LEFT is gone.
+ */
+static double rate_of(double usual, unsigned trees)
+{
+	return fmax(usual, 1 - pow(START_LEFT, 1.0 / trees));
+}
+
 static struct boost_options tuned(struct boost_options o, const struct gbdt_tuning *t)
 {
 	if (!t)
 		return o;
 	o.depth = t->depth;
-	o.rate = fmin(o.rate * t->rate_factor, 0.5);
+	o.rate = rate_of(fmin(o.rate * t->rate_factor, 0.5), o.n_trees);
 	o.min_child_weight = t->min_child_weight;
 	o.lambda = t->lambda;
 	return o;
@@ -347,11 +355,13 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 					.column_share = 0.8,
 					.bins = BINS,
 					.seed = f->o->seed};
-	struct boost_options own = tuned(boosted, f->o->tuning);
+	struct boost_options own;
 	autofree float *logs = calloc(f->n + 1, sizeof(float));
 	bool rising[BLEND_COLUMNS_MAX] = {false};
 	int r = logs ? 0 : err_nomem(e);
 
+	boosted.rate = rate_of(boosted.rate, boosted.n_trees);
+	own = tuned(boosted, f->o->tuning);
 	find_monotone(f, rising);
 	own.rising = f->o->kind == BLEND_GBDT ? rising : NULL;
 	if (r == 0 && (kernel || wants(f, EXPERT_G)))
