@@ -33,8 +33,10 @@ int signed_write(const struct model_set *s, const char *out, const struct secret
 	snprintf(comment, sizeof(comment), "%s %s sequence:%lld", s->name, s->version,
 		 (long long)s->sequence);
 	if (r == 0 && w.len > max_size)
-		r = err_set(e, -EFBIG, "the bundle has %zu bytes, --max-size allows %llu", w.len,
-			    (unsigned long long)max_size);
+		r = err_set(e, -EFBIG,
+			    "the bundle has %zu bytes, --max-size allows %llu: allow more, or take "
+			    "a smaller model (train --family physics)",
+			    w.len, (unsigned long long)max_size);
 	if (r == 0)
 		r = minisign_sign(w.data, w.len, key, comment, &sig, e);
 	if (r == 0)

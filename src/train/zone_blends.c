@@ -10,6 +10,8 @@
 #include "train/sizes.h"
 
 #define SIZED_GAIN 0.98
+#define BLEND_LEAST                                                                                \
+	12288 /* with less room a blend is left out: of the fewest trees it takes thrice that */
 
 double idle_watts(const struct design *d, size_t load, const double *predicted_w)
 {
@@ -71,8 +73,42 @@ size_t count_tiers(const struct design *d)
 
 /* Of the bytes that a zone's blends may take, in averages of one. */
 struct blend_share {
-	double history, stateless;
+	double history, stateless; /* 0: there is no room for one */
 };
+
+static const struct blend_share only = {1.3, 0.7}, alone = {2, 0}, top = {1.1, 0.5},
+				lower = {0.25, 0.15}, none = {0, 0};
+
+static bool room_for_lower_tiers(const struct design *d, double blend_bytes)
+{
+	return count_tiers(d) > 1 && lower.stateless * blend_bytes >= BLEND_LEAST;
+}
+
+/* What is seldom needed is the first to go: what answers guests that see less, then the first rows.
+ */
+static struct blend_share share_of(const struct design *d, double blend_bytes, enum tier tier)
+{
+	bool several = room_for_lower_tiers(d, blend_bytes);
+
+	if (tier != top_tier(d))
+		return several ? lower : none;
+	if (several)
+		return top;
+	return only.stateless * blend_bytes >= BLEND_LEAST ? only : alone;
+}
+
+const char *zone_blends_without_room(const struct design *d, double blend_bytes)
+{
+	if (share_of(d, blend_bytes, top_tier(d)).stateless == 0)
+		return "the size allowed leaves room for one blend a zone: simple models answer "
+		       "guests "
+		       "that see less than the recordings did, and where a guest's past is missing";
+	if (count_tiers(d) > 1 && !room_for_lower_tiers(d, blend_bytes))
+		return "the size allowed leaves no room for blends of guests that see less than "
+		       "the "
+		       "recordings did: simple models answer them";
+	return NULL;
+}
 
 /* The blends of one tier: on rows as they are, and, where it is worth trying, per vCPU. */
 struct tier_pools {
@@ -189,7 +225,7 @@ static int add_tier(const struct zone_blends *b, enum zone z, enum tier tier,
 	if (r == 0)
 		r = add_blend(b, &p, !b->o->no_history, share->history, tuned, models, e);
 	b->progress(b->arg, z, 1);
-	if (r > 0)
+	if (r > 0 && share->stateless > 0)
 		r = add_blend(b, &p, false, share->stateless, tuned, models, e);
 	b->progress(b->arg, z, 1);
 	pools_release(&p);
@@ -200,19 +236,17 @@ static int add_tier(const struct zone_blends *b, enum zone z, enum tier tier,
 int zone_blends_add(const struct zone_blends *b, enum zone z, struct zone_models *models,
 		    struct err *e)
 {
-	static const struct blend_share only = {1.3, 0.7}, top = {1.1, 0.5}, lower = {0.25, 0.15};
-	bool several = count_tiers(b->d) > 1;
 	int r = 0;
 
 	for (int tier = TIER_PMU; tier >= TIER_OS && r == 0; tier--) {
-		bool is_top = tier == (int)top_tier(b->d);
+		struct blend_share share = share_of(b->d, b->blend_bytes, (enum tier)tier);
 
-		if (has_tier(b->d, (enum tier)tier))
-			r = add_tier(b, z, (enum tier)tier,
-				     !several ? &only
-				     : is_top ? &top
-					      : &lower,
-				     models, e);
+		if (!has_tier(b->d, (enum tier)tier))
+			continue;
+		if (share.history > 0)
+			r = add_tier(b, z, (enum tier)tier, &share, models, e);
+		else
+			b->progress(b->arg, z, BLENDS_PER_TIER);
 	}
 	return r;
 }

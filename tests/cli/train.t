@@ -100,7 +100,12 @@ refused 2 "--dataset" "no dataset" train --out x.vmw
 refused 2 "auto, blend.*mlp" "an unknown family" train --dataset d.db --out x.vmw --family magic
 refused 2 "scope" "an unknown scope" train --dataset d.db --out x.vmw --scope all
 refused 1 "nodir" "a folder that is not there" train --dataset d.db --out nodir/x.vmw
-refused 1 "1500|1.5" "a bundle that does not fit" train --dataset d.db --out x.vmw --max-size 1500
+train --dataset d.db --out x.vmw --max-size 1500 >/dev/null 2>said
+is $? 1 "a bundle that does not fit"
+like "$(tail -1 said)" "allows 1500: .*--family physics" "and what to do"
+train --dataset d.db --out small.vmw --max-size 100K >/dev/null 2>said
+is "$? $(($(stat -c %s small.vmw) <= 102400))" "0 1" "a small one does, with one blend a zone"
+like "$(cat said)" "room for one blend a zone" "and says what was left out"
 refused 2 "max-size" "a size that is none" train --dataset d.db --out x.vmw --max-size big
 [ ! -e x.vmw ]
 ok $? "and nothing is left behind"

@@ -5,6 +5,8 @@
 #include "model/estimate.h"
 #include "trained.h"
 
+#define SOFTIRQ_W 4
+
 /* User time and a trace of softirq, which in one row of eight goes with watts of something else. */
 static struct table *hardly_any_softirq(void)
 {
@@ -17,12 +19,12 @@ static struct table *hardly_any_softirq(void)
 
 		t->x[FEATURE_CPU_SOFTIRQ][i] = i % 8 ? 0 : fmin(u, 0.02);
 		t->x[FEATURE_CPU_USER][i] = u - t->x[FEATURE_CPU_SOFTIRQ][i];
-		t->y_w[ZONE_PACKAGE][i] += i % 8 ? 0 : 4;
+		t->y_w[ZONE_PACKAGE][i] += i % 8 ? 0 : SOFTIRQ_W;
 	}
 	return t;
 }
 
-/* Seven times the softirq of training: busy time all the same, and no more watts than that. */
+/* Seven times the softirq of training: what went with it may come again, not seven times that. */
 static void what_hardly_ever_was_is_not_drawn_out_into_watts(void **state)
 {
 	static const int families[] = {-1, FAMILY_PHYSICS};
@@ -48,7 +50,8 @@ static void what_hardly_ever_was_is_not_drawn_out_into_watts(void **state)
 							     : 0.75;
 		}
 		model_set_estimate(s, x, &o, &e);
-		assert_close(zone_watts(&e.zone[ZONE_PACKAGE]), curve(6, 6), 0.1);
+		assert_true(zone_watts(&e.zone[ZONE_PACKAGE]) > 0.9 * curve(6, 6));
+		assert_true(zone_watts(&e.zone[ZONE_PACKAGE]) < 1.1 * (curve(6, 6) + SOFTIRQ_W));
 		assert_true(e.zone[ZONE_PACKAGE].distance > 1); /* but it is noticed */
 		model_set_free(s);
 	}

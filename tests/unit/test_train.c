@@ -162,15 +162,27 @@ static void few_groups_decide_whether_the_safe_answer_is_needed(void **state)
 	assert_true(caution_of(2, false) == 1);
 }
 
-/* A bundle with room for four trees once had boosted ones that went a quarter of the way. */
+static char noted[1024];
+
+static void remember(void *arg, const char *sentence)
+{
+	(void)arg;
+	snprintf(noted, sizeof(noted), "%s", sentence);
+}
+
+/* Room for four trees of a kind: boosted ones once went half of the way. */
 static void few_boosted_trees_go_all_the_way(void **state)
 {
 	struct table *t = simulated(10, 100, curve);
-	struct model_set *s = trained(t, &plain);
-	const struct model *m = &s->zones[ZONE_PACKAGE].models[0];
+	struct train_options o = plain;
 	double x[INPUT_MAX], w[EXPERT_COUNT], z, error = 0;
+	const struct model *m;
+	struct model_set *s;
 
 	(void)state;
+	o.max_bytes = 0;
+	s = trained(t, &o);
+	m = &s->zones[ZONE_PACKAGE].models[0];
 	assert_int_equal(m->family, FAMILY_BLEND);
 	assert_true(m->blend.gbdt.n > 0 && m->blend.gbdt.n < 8);
 	for (size_t i = 0; i < t->n_rows; i++) {
@@ -183,6 +195,49 @@ static void few_boosted_trees_go_all_the_way(void **state)
 	}
 	assert_true(error < 0.1);
 	model_set_free(s);
+	table_free(t);
+}
+
+/* Blends of a tier, with history or without. */
+static size_t blends_of(const struct model_set *s, enum tier tier, bool history)
+{
+	const struct zone_models *z = &s->zones[ZONE_PACKAGE];
+	size_t n = 0;
+
+	for (size_t i = 0; i < z->n; i++)
+		n += z->models[i].family == FAMILY_BLEND && z->models[i].tier == tier &&
+		     z->models[i].history == history;
+	return n;
+}
+
+/* The less room, the fewer blends; the one that most guests need stays. */
+static void a_small_bundle_has_fewer_blends(void **state)
+{
+	static const struct {
+		size_t max_bytes, stateless, lower;
+	} cases[] = {{900 << 10, 1, 2}, {192 << 10, 1, 0}, {100 << 10, 0, 0}};
+	struct table *t = simulated(8, 100, lagging);
+	struct train_options o = plain;
+
+	(void)state;
+	o.note = remember;
+	t->x[FEATURE_CYCLES_RATE] = calloc(t->n_rows, sizeof(double));
+	for (size_t i = 0; i < t->n_rows; i++)
+		t->x[FEATURE_CYCLES_RATE][i] =
+			3e9 * t->x[FEATURE_CPU_BUSY_VCPUS][i] * (1 + 0.1 * uniform());
+	for (size_t k = 0; k < array_size(cases); k++) {
+		struct model_set *s;
+
+		o.max_bytes = cases[k].max_bytes;
+		noted[0] = 0;
+		s = trained(t, &o);
+		assert_int_equal(blends_of(s, TIER_PMU, true), 1);
+		assert_int_equal(blends_of(s, TIER_PMU, false), cases[k].stateless);
+		assert_int_equal(blends_of(s, TIER_OS, true) + blends_of(s, TIER_OS, false),
+				 cases[k].lower);
+		assert_int_equal(strstr(noted, "room") != NULL, cases[k].lower == 0);
+		model_set_free(s);
+	}
 	table_free(t);
 }
 
@@ -289,14 +344,6 @@ static void blends_of_one_expert_go_by_its_name(void **state)
 	table_free(t);
 }
 
-static char noted[1024];
-
-static void remember(void *arg, const char *sentence)
-{
-	(void)arg;
-	snprintf(noted, sizeof(noted), "%s", sentence);
-}
-
 static void bad_data_is_told_in_one_sentence(void **state)
 {
 	struct table *t = simulated(2, 5, curve);
@@ -388,6 +435,7 @@ int main(void)
 		seeded_test(machines_of_several_sizes_are_learned_as_one),
 		seeded_test(few_groups_decide_whether_the_safe_answer_is_needed),
 		seeded_test(few_boosted_trees_go_all_the_way),
+		seeded_test(a_small_bundle_has_fewer_blends),
 		seeded_test(node_total_splits_off_what_is_there_without_load),
 		seeded_test(bad_data_is_told_in_one_sentence),
 		seeded_test(constant_labels_and_one_run_still_train),
