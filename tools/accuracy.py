@@ -126,7 +126,8 @@ def protocols(data, folder):
         yield "metalci", ["package", "core", "dram"], by_files(files("metalci"), 5), []
     if files("web8"):
         yield "web8", ["package", "core", "dram"], by_files(files("web8"), 5), ["--scope", "node_total"]
-        docker, podman = files("web8", "*-docker.csv"), files("web8", "*-podman.csv")
+    docker, podman = files("web8", "*-docker.csv"), files("web8", "*-podman.csv")
+    if docker and podman:
         yield "web8 runtime", ["package", "dram"], [Fold(docker, podman), Fold(podman, docker)], ["--scope", "node_total"]
     node = ["--scope", "node_total"]
     for path in files("nx12"):
@@ -349,7 +350,8 @@ def tiers(a, work):
     path = os.path.join(a.data, "nx12", "nx12.csv")
     if (a.only and "tiers" not in a.only) or not os.path.exists(path):
         return []
-    t = Table("nx12 by block, tested without perf events", "trained without: wMAPE %", "stateless %", "trained with: wMAPE %", "stateless %")
+    t = Table("nx12 by block, tested without perf events", "trained without: wMAPE %", "stateless %", "trained with: wMAPE %",
+              "stateless %")
     zones = ("package", "dram", "platform")
     totals = [{z: Total() for z in zones} for _ in range(2)]
     for fold in by_value(read(path), lambda r: int(r["block"]), 5, "nx12os", ["--group", "block"], work):

@@ -313,8 +313,7 @@ static void find_monotone(const struct fit *f, bool *ret)
 	}
 }
 
-/* Few trees must take larger steps, or they stop short of the labels: all but START_LEFT is gone.
- */
+/* Few trees must take larger steps, or they stop short: START_LEFT of the way is left at most. */
 static double rate_of(double usual, unsigned trees)
 {
 	return fmax(usual, 1 - pow(START_LEFT, 1.0 / trees));

@@ -9,9 +9,8 @@
 #include "train/blend.h"
 #include "train/sizes.h"
 
-#define SIZED_GAIN 0.98
-#define BLEND_LEAST                                                                                \
-	12288 /* with less room a blend is left out: of the fewest trees it takes thrice that */
+#define SIZED_GAIN  0.98
+#define BLEND_LEAST 12288 /* with less room a blend is left out; the smallest take thrice that */
 
 double idle_watts(const struct design *d, size_t load, const double *predicted_w)
 {
@@ -84,8 +83,7 @@ static bool room_for_lower_tiers(const struct design *d, double blend_bytes)
 	return count_tiers(d) > 1 && lower.stateless * blend_bytes >= BLEND_LEAST;
 }
 
-/* What is seldom needed is the first to go: what answers guests that see less, then the first rows.
- */
+/* What is seldom needed is the first to go: for guests that see less, then for the first rows. */
 static struct blend_share share_of(const struct design *d, double blend_bytes, enum tier tier)
 {
 	bool several = room_for_lower_tiers(d, blend_bytes);
@@ -100,13 +98,12 @@ static struct blend_share share_of(const struct design *d, double blend_bytes, e
 const char *zone_blends_without_room(const struct design *d, double blend_bytes)
 {
 	if (share_of(d, blend_bytes, top_tier(d)).stateless == 0)
-		return "the size allowed leaves room for one blend a zone: simple models answer "
-		       "guests "
-		       "that see less than the recordings did, and where a guest's past is missing";
+		return "the size allowed leaves room for one blend a zone: simple models "
+		       "answer guests that see less than the recordings did, and where a "
+		       "guest's past is missing";
 	if (count_tiers(d) > 1 && !room_for_lower_tiers(d, blend_bytes))
-		return "the size allowed leaves no room for blends of guests that see less than "
-		       "the "
-		       "recordings did: simple models answer them";
+		return "the size allowed leaves no room for blends of guests that see less "
+		       "than the recordings did: simple models answer them";
 	return NULL;
 }
 

@@ -11,9 +11,9 @@ export BUILD=$build
 export BUILD=${BUILD#"$top"/}
 mkdir "$work/job" "$work/out"
 cat >"$work/job/run" <<'JOB'
-for i in 1 2 3 4 5; do # two seconds of work, one of rest
-	timeout 2 sh -c 'while :; do :; done'
-	sleep 1
+for seconds in "3 1" "1 2" "2 3" "4 0"; do # of work and of rest, never alike: a load that repeats fits at several lags
+	timeout ${seconds% *} sh -c 'while :; do :; done'
+	sleep ${seconds#* }
 done &
 vmwatts record guest --push virtio:vmwatts.push --vm liar --interval 250ms --duration 16s --json >/out/guest.json 2>/out/said
 JOB
