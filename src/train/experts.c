@@ -345,22 +345,22 @@ static int fit_trees(struct fit *f, double *gain, struct err *e)
 					     .column_share = 0.4,
 					     .bins = BINS,
 					     .seed = f->o->seed};
-	struct boost_options boosted = {.n_trees = light ? 100 : scaled(160, size),
-					.depth = 5,
-					.rate = light ? 0.1 : fmin(0.07 / size, 0.2),
-					.min_child_weight = 2,
-					.lambda = 2,
-					.row_share = 0.8,
-					.column_share = 0.8,
-					.bins = BINS,
-					.seed = f->o->seed};
-	struct boost_options own;
+	unsigned trees = light ? 100 : scaled(160, size);
+	struct boost_options boosted = {
+		.n_trees = trees,
+		.depth = 5,
+		.rate = rate_of(light ? 0.1 : fmin(0.07 / size, 0.2), trees),
+		.min_child_weight = 2,
+		.lambda = 2,
+		.row_share = 0.8,
+		.column_share = 0.8,
+		.bins = BINS,
+		.seed = f->o->seed};
+	struct boost_options own = tuned(boosted, f->o->tuning);
 	autofree float *logs = calloc(f->n + 1, sizeof(float));
 	bool rising[BLEND_COLUMNS_MAX] = {false};
 	int r = logs ? 0 : err_nomem(e);
 
-	boosted.rate = rate_of(boosted.rate, boosted.n_trees);
-	own = tuned(boosted, f->o->tuning);
 	find_monotone(f, rising);
 	own.rising = f->o->kind == BLEND_GBDT ? rising : NULL;
 	if (r == 0 && (kernel || wants(f, EXPERT_G)))

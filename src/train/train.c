@@ -348,8 +348,8 @@ static int train_zones(struct trainer *t, struct err *e)
 		   (t->n_candidates + (wants_blend(t) ? BLENDS_PER_TIER * count_tiers(t->d) : 0));
 	t->blend_bytes = fmax((double)t->o->max_bytes - OTHER_BYTES, 0) /
 			 (double)(BLENDS_PER_TIER * (zones ? zones : 1));
-	left_out = wants_blend(t) ? zone_blends_without_room(t->d, t->blend_bytes) : NULL;
-	if (left_out)
+	left_out = zone_blends_without_room(t->d, t->blend_bytes, !t->o->no_history);
+	if (wants_blend(t) && left_out)
 		note(t, left_out);
 	zone_foreach (z) {
 		int r = todo[z] ? train_zone(t, z, e) : 0;

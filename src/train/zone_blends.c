@@ -95,9 +95,9 @@ static struct blend_share share_of(const struct design *d, double blend_bytes, e
 	return only.stateless * blend_bytes >= BLEND_LEAST ? only : alone;
 }
 
-const char *zone_blends_without_room(const struct design *d, double blend_bytes)
+const char *zone_blends_without_room(const struct design *d, double blend_bytes, bool history)
 {
-	if (share_of(d, blend_bytes, top_tier(d)).stateless == 0)
+	if (history && share_of(d, blend_bytes, top_tier(d)).stateless == 0)
 		return "the size allowed leaves room for one blend a zone: simple models "
 		       "answer guests that see less than the recordings did, and where a "
 		       "guest's past is missing";

@@ -28,8 +28,9 @@ struct zone_blends {
 int zone_blends_add(const struct zone_blends *b, enum zone z, struct zone_models *models,
 		    struct err *e);
 
-/* What is left out where a blend has blend_bytes on average, in one sentence; NULL: nothing. */
-const char *zone_blends_without_room(const struct design *d, double blend_bytes);
+/* What is left out where a blend has blend_bytes on average, in one sentence; NULL: nothing.
+ * Without `history` there is none but the stateless one. */
+const char *zone_blends_without_room(const struct design *d, double blend_bytes, bool history);
 
 /* Mean estimate over the 2 % of rows with the least load: what is there when nothing runs. */
 double idle_watts(const struct design *d, size_t load, const double *predicted_w);
