@@ -19,8 +19,10 @@ static void write_points(struct byte_writer *w, const struct points *p)
 		put_f64(w, p->dims[k].sd);
 		put_f64(w, p->dims[k].weight);
 	}
-	for (size_t i = 0; i < p->n * p->n_dims; i++)
-		put_f32(w, p->at[i]);
+	for (size_t i = 0; i < p->n; i++) {
+		for (size_t k = 0; k < p->n_dims; k++)
+			put_f32(w, p->at[k * p->n + i]);
+	}
 }
 
 static void write_trees(struct byte_writer *w, const struct trees *t)
@@ -101,8 +103,10 @@ static void read_points(struct byte_reader *r, struct points *p)
 	}
 	p->n_dims = p->dims ? n_dims : 0;
 	p->at = format_array(r, n, 4 * n_dims + !n_dims, sizeof(*p->at) * (n_dims + !n_dims));
-	for (size_t i = 0; i < n * n_dims && !r->failed; i++)
-		p->at[i] = get_f32(r);
+	for (size_t i = 0; i < n && !r->failed; i++) {
+		for (size_t k = 0; k < n_dims; k++)
+			p->at[k * n + i] = get_f32(r);
+	}
 	p->n = p->at ? n : 0;
 }
 

@@ -64,9 +64,9 @@ static const char *square_distances(struct exporter *x, const struct points *p, 
 	struct onnx_writer *w = &x->w;
 	const char *at = place(x, p, seen), *v;
 
-	at = onnx_op2(w, "Unsqueeze", at, onnx_integers(w, &one, 1));
-	v = onnx_op2(w, "Sub", at, onnx_floats(w, p->at, p->n, p->n_dims));
-	v = onnx_op2(w, "ReduceSum", onnx_op2(w, "Mul", v, v), onnx_integers(w, &two, 1));
+	at = onnx_op2(w, "Unsqueeze", at, onnx_integers(w, &two, 1));
+	v = onnx_op2(w, "Sub", at, onnx_floats(w, p->at, p->n_dims, p->n));
+	v = onnx_op2(w, "ReduceSum", onnx_op2(w, "Mul", v, v), onnx_integers(w, &one, 1));
 	onnx_set_integer(w, "keepdims", 0);
 	return onnx_cast(w, v, false);
 }

@@ -13,42 +13,42 @@
 #define SPREAD_LIMIT 6.0
 #define TREES_MAX    4096
 #define POINTS_MAX   4096
-#define KERNEL_ROWS  64 /* centres at a time */
+#define POINTS_BLOCK 32 /* points at a time: a compiler makes vector code of whole blocks */
 
 static double clamp(double x, double low, double high)
 {
 	return x < low ? low : x > high ? high : x;
 }
 
-void blend_columns(const struct blend *b, const double *x, double *ret_columns)
+void blend_columns(const struct blend *b, const double *x, float *ret_columns)
 {
 	for (size_t j = 0; j < b->n_columns; j++) {
 		const struct blend_column *c = &b->columns[j];
 
-		ret_columns[j] = c->ratio ? x[c->a] / (fabs(x[c->b]) + c->soft) : x[c->a];
+		ret_columns[j] = (float)(c->ratio ? x[c->a] / (fabs(x[c->b]) + c->soft) : x[c->a]);
 	}
 }
 
 void blend_spread_columns(const struct blend *b, const double *x, double z, double watts,
-			  double *ret_columns)
+			  float *ret_columns)
 {
 	blend_columns(b, x, ret_columns);
-	ret_columns[b->n_columns] = z;
-	ret_columns[b->n_columns + 1] = watts;
+	ret_columns[b->n_columns] = (float)z;
+	ret_columns[b->n_columns + 1] = (float)watts;
 }
 
 /* ---- trees ---- */
 
-size_t trees_leaf(const struct trees *t, size_t k, const double *columns)
+size_t trees_leaf(const struct trees *t, size_t k, const float *columns)
 {
 	const struct tree_node *tree = t->nodes + t->first[k], *at = tree;
 
 	while (at->column != TREE_LEAF)
-		at = tree + at->left + !((float)columns[at->column] < at->value);
+		at = tree + at->left + !(columns[at->column] < at->value);
 	return (size_t)(at - t->nodes);
 }
 
-double trees_value(const struct trees *t, const double *columns)
+double trees_value(const struct trees *t, const float *columns)
 {
 	float sum = t->base;
 
@@ -77,7 +77,7 @@ static struct ends together(double down, double up, double far)
 	return (struct ends){down + far * (most - down), up + far * (most - up)};
 }
 
-struct ends blend_spread(const struct blend *b, const double *columns)
+struct ends blend_spread(const struct blend *b, const float *columns)
 {
 	const struct trees *t = &b->spread;
 	float down = t->base, up = t->base;
@@ -95,7 +95,7 @@ struct ends blend_spread(const struct blend *b, const double *columns)
 
 /* ---- distances ---- */
 
-void points_place(const struct points *p, const double *columns, float *ret_at)
+void points_place(const struct points *p, const float *columns, float *ret_at)
 {
 	for (size_t k = 0; k < p->n_dims; k++) {
 		const struct space_dim *d = &p->dims[k];
@@ -106,27 +106,43 @@ void points_place(const struct points *p, const double *columns, float *ret_at)
 	}
 }
 
-static double square_distance(const float *a, const float *b, size_t n)
+static inline void add_squares(float at, const float *restrict points, size_t n,
+			       float *restrict io_sums)
 {
-	float sum = 0;
-
-	for (size_t k = 0; k < n; k++)
-		sum += (a[k] - b[k]) * (a[k] - b[k]);
-	return sum;
+	for (size_t i = 0; i < n; i++)
+		io_sums[i] += (at - points[i]) * (at - points[i]);
 }
 
-static double kernel_value(const struct blend *b, const double *columns)
+/* Squared distances of `at` from the points first.. ; returns how many, POINTS_BLOCK at most. */
+static size_t square_distances(const struct points *p, const float *at, size_t first,
+			       float ret[POINTS_BLOCK])
+{
+	size_t n = p->n - first < POINTS_BLOCK ? p->n - first : POINTS_BLOCK;
+
+	memset(ret, 0, POINTS_BLOCK * sizeof(*ret));
+	for (size_t k = 0; k < p->n_dims; k++) {
+		const float *points = p->at + k * p->n + first;
+
+		if (n == POINTS_BLOCK)
+			add_squares(at[k], points, POINTS_BLOCK, ret);
+		else
+			add_squares(at[k], points, n, ret);
+	}
+	return n;
+}
+
+static double kernel_value(const struct blend *b, const float *columns)
 {
 	const struct points *p = &b->centres;
-	double v[KERNEL_ROWS], sum = 0;
-	float at[SPACE_DIMS_MAX];
+	float at[SPACE_DIMS_MAX], d[POINTS_BLOCK];
+	double v[POINTS_BLOCK], sum = 0;
 
 	points_place(p, columns, at);
-	for (size_t first = 0; first < p->n; first += KERNEL_ROWS) {
-		size_t n = p->n - first < KERNEL_ROWS ? p->n - first : KERNEL_ROWS;
+	for (size_t first = 0; first < p->n; first += POINTS_BLOCK) {
+		size_t n = square_distances(p, at, first, d);
 
 		for (size_t i = 0; i < n; i++)
-			v[i] = square_distance(at, p->at + (first + i) * p->n_dims, p->n_dims);
+			v[i] = d[i];
 		kernel_matern(v, n, b->length);
 		for (size_t i = 0; i < n; i++)
 			sum += b->alpha[first + i] * v[i];
@@ -135,7 +151,7 @@ static double kernel_value(const struct blend *b, const double *columns)
 }
 
 /* Keep the smallest NEAREST of what is offered, in order. */
-static void keep_nearest(double nearest[NEAREST], double d)
+static void keep_nearest(float nearest[NEAREST], float d)
 {
 	size_t k = NEAREST - 1;
 
@@ -146,17 +162,21 @@ static void keep_nearest(double nearest[NEAREST], double d)
 	nearest[k] = d;
 }
 
-static double distance_z(const struct blend *b, const double *columns)
+static double distance_z(const struct blend *b, const float *columns)
 {
 	const struct points *p = &b->reference;
-	double nearest[NEAREST], sum = 0;
-	float at[SPACE_DIMS_MAX];
+	float at[SPACE_DIMS_MAX], d[POINTS_BLOCK], nearest[NEAREST];
+	double sum = 0;
 
 	for (size_t k = 0; k < NEAREST; k++)
 		nearest[k] = INFINITY;
 	points_place(p, columns, at);
-	for (size_t i = 0; i < p->n; i++)
-		keep_nearest(nearest, square_distance(at, p->at + i * p->n_dims, p->n_dims));
+	for (size_t first = 0; first < p->n; first += POINTS_BLOCK) {
+		size_t n = square_distances(p, at, first, d);
+
+		for (size_t i = 0; i < n; i++)
+			keep_nearest(nearest, d[i]);
+	}
 	for (size_t k = 0; k < NEAREST; k++)
 		sum += nearest[k];
 	return log(1e-3 + sqrt(sum / NEAREST) / b->median);
@@ -167,7 +187,8 @@ static double distance_z(const struct blend *b, const double *columns)
 void blend_experts(const struct blend *b, const double *x, double ret_w[EXPERT_COUNT],
 		   double *ret_z)
 {
-	double columns[BLEND_COLUMNS_MAX], p = physics_watts(&b->physics, x);
+	double p = physics_watts(&b->physics, x);
+	float columns[BLEND_COLUMNS_MAX];
 
 	blend_columns(b, x, columns);
 	ret_w[EXPERT_P] = p;

@@ -216,7 +216,8 @@ double model_watts(const struct model *m, const double *x, double *ret_z)
 
 struct ends model_spread(const struct model *m, const double *x, double z, double watts)
 {
-	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE], at[INPUT_MAX];
+	float columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
+	double at[INPUT_MAX];
 
 	if (m->family != FAMILY_BLEND || !m->blend.spread.n)
 		return (struct ends){1, 1};

@@ -146,7 +146,7 @@ struct space_dim {
 struct points {
 	size_t n, n_dims;
 	struct space_dim *dims;
-	float *at; /* n x n_dims */
+	float *at; /* n_dims x n: of one dimension all points stand together */
 };
 
 #define SPACE_DIMS_MAX 16
@@ -402,12 +402,12 @@ double blend_near(const struct blend *b, const double w[EXPERT_COUNT]);
 double blend_safe(const struct blend *b, const double w[EXPERT_COUNT]);
 
 /* The columns of x[], and their coordinates in the space of `p`. */
-void blend_columns(const struct blend *b, const double *x, double *ret_columns);
-void points_place(const struct points *p, const double *columns, float *ret_at);
-double trees_value(const struct trees *t, const double *columns);
+void blend_columns(const struct blend *b, const double *x, float *ret_columns);
+void points_place(const struct points *p, const float *columns, float *ret_at);
+double trees_value(const struct trees *t, const float *columns);
 
 /* The leaf of tree k: a place in nodes[]. */
-size_t trees_leaf(const struct trees *t, size_t k, const double *columns);
+size_t trees_leaf(const struct trees *t, size_t k, const float *columns);
 
 /* How far the ends of an interval are from its watts, or that relative to something. */
 struct ends {
@@ -415,11 +415,11 @@ struct ends {
 };
 
 /* A blend's local scale at columns[n_columns + SPREAD_MORE], held within reason; 1 without. */
-struct ends blend_spread(const struct blend *b, const double *columns);
+struct ends blend_spread(const struct blend *b, const float *columns);
 
 /* What blend_spread sees: columns[n_columns + SPREAD_MORE], the blend's first. */
 void blend_spread_columns(const struct blend *b, const double *x, double z, double watts,
-			  double *ret_columns);
+			  float *ret_columns);
 
 /* The interval's local scale at x[], z and watts; 1 for every family but a blend with a spread. */
 struct ends model_spread(const struct model *m, const double *x, double z, double watts);

@@ -58,8 +58,6 @@ static void misses_release(struct misses *m)
 static int misses_init(struct misses *m, const struct interval_task *t, const struct blend *b,
 		       struct err *e)
 {
-	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
-
 	m->t = t;
 	m->q = b->n_columns + SPREAD_MORE;
 	m->like = (struct blend){.n_columns = b->n_columns, .z_near = b->z_near, .z_far = b->z_far};
@@ -76,9 +74,7 @@ static int misses_init(struct misses *m, const struct interval_task *t, const st
 	for (size_t i = 0; i < t->n; i++) {
 		const struct left_out *r = &t->rows[i];
 
-		blend_spread_columns(b, t->p->x + r->row * t->p->d->p, r->z, r->w, columns);
-		for (size_t j = 0; j < m->q; j++)
-			m->x[i * m->q + j] = (float)columns[j];
+		blend_spread_columns(b, t->p->x + r->row * t->p->d->p, r->z, r->w, m->x + i * m->q);
 		m->miss[i] = (r->y - r->w) / fmax(r->w, t->scale_w);
 		m->log_miss[i] = (float)log(fabs(m->miss[i]) + MISS_MIN);
 		m->scale[SIDE_BOTH][i] = 1;
@@ -92,12 +88,6 @@ static unsigned part_of(const struct misses *m, size_t i)
 }
 
 /* ---- a quantile regression forest ---- */
-
-static void columns_of(const struct misses *m, size_t i, double *ret)
-{
-	for (size_t j = 0; j < m->q; j++)
-		ret[j] = m->x[i * m->q + j];
-}
 
 /* Trees that tell small misses from large ones, on the rows outside `part` (PARTS: on all). */
 static int grow_forest(const struct misses *m, unsigned part, struct trees *ret, struct err *e)
@@ -159,7 +149,6 @@ static double leaf_quantile(const struct at_leaf *at, size_t n, enum side side, 
 static int ask_leaves(const struct misses *m, unsigned part, enum side side, const struct trees *t,
 		      float *ret, struct err *e)
 {
-	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
 	autofree struct at_leaf *at = calloc(m->t->n * t->n + 1, sizeof(*at));
 	autofree double *values = calloc(m->t->n + 1, sizeof(*values));
 	size_t n = 0;
@@ -169,9 +158,8 @@ static int ask_leaves(const struct misses *m, unsigned part, enum side side, con
 	for (size_t i = 0; i < m->t->n; i++) {
 		if (part_of(m, i) == part)
 			continue;
-		columns_of(m, i, columns);
 		for (size_t k = 0; k < t->n; k++)
-			at[n++] = (struct at_leaf){(uint32_t)trees_leaf(t, k, columns),
+			at[n++] = (struct at_leaf){(uint32_t)trees_leaf(t, k, m->x + i * m->q),
 						   (float)m->miss[i]};
 	}
 	qsort(at, n, sizeof(*at), by_leaf);
@@ -219,7 +207,6 @@ static int fit_spread(const struct misses *m, unsigned part, struct ends_of ends
 /* The scales of every row, from forests that did not see its group. */
 static int cross_fit(struct misses *m, struct err *e)
 {
-	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
 	int r = 0;
 
 	for (unsigned part = 0; r == 0 && part < PARTS; part++) {
@@ -229,11 +216,11 @@ static int cross_fit(struct misses *m, struct err *e)
 		if (r == 0)
 			r = fit_spread(m, part, apart, &two, e);
 		for (size_t i = 0; r == 0 && i < m->t->n; i++) {
+			const float *columns = m->x + i * m->q;
 			struct ends s;
 
 			if (part_of(m, i) != part)
 				continue;
-			columns_of(m, i, columns);
 			m->scale[SIDE_BOTH][i] = blend_spread(&one, columns).up;
 			s = blend_spread(&two, columns);
 			m->scale[SIDE_DOWN][i] = s.down;

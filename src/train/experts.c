@@ -119,7 +119,7 @@ static int fill_pool(struct chooser *k, struct err *e)
 	size_t width = p->d->p;
 
 	p->x = calloc(p->d->n * width + 1, sizeof(double));
-	p->c = calloc(p->d->n * p->n_columns + 1, sizeof(double));
+	p->c = calloc(p->d->n * p->n_columns + 1, sizeof(float));
 	if (!p->x || !p->c)
 		return err_nomem(e);
 	for (size_t i = 0; i < p->d->n; i++) {
@@ -237,7 +237,7 @@ static int gather(struct fit *f, struct err *e)
 		size_t row = f->rows[i];
 
 		for (size_t k = 0; k < f->q; k++)
-			f->x[i * f->q + k] = (float)p->c[row * p->n_columns + column_of(f, k)];
+			f->x[i * f->q + k] = p->c[row * p->n_columns + column_of(f, k)];
 		f->y[i] = (float)p->y[row];
 		f->y_max = fmax(f->y_max, p->y[row]);
 	}

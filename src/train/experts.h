@@ -22,7 +22,7 @@ struct pool {
 	size_t n_columns, n_now, n_past;
 	struct blend_column columns[BLEND_COLUMNS_MAX];
 	double *x; /* d->n x d->p: inputs, the median where one is missing */
-	double *c; /* d->n x n_columns */
+	float *c;  /* d->n x n_columns */
 	enum tier tier;
 	double size_vcpus; /* of a sized model (sizes.h); 0: as the machines are */
 };

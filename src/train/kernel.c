@@ -68,7 +68,7 @@ static void measure_dim(const struct kernel_data *k, struct space_dim *d)
 static int make_points(const struct kernel_data *k, size_t q, size_t most, struct points *p,
 		       struct err *e)
 {
-	double columns[BLEND_COLUMNS_MAX];
+	float at[SPACE_DIMS_MAX];
 
 	p->dims = calloc(SPACE_DIMS_MAX, sizeof(*p->dims));
 	if (!p->dims)
@@ -81,30 +81,43 @@ static int make_points(const struct kernel_data *k, size_t q, size_t most, struc
 	if (!p->at)
 		return err_nomem(e);
 	for (size_t i = 0; i < p->n; i++) {
-		size_t row = i * k->n / p->n;
-
-		for (size_t j = 0; j < k->q; j++)
-			columns[j] = k->x[row * k->q + j];
-		points_place(p, columns, p->at + i * p->n_dims);
+		points_place(p, k->x + (i * k->n / p->n) * k->q, at);
+		for (size_t j = 0; j < p->n_dims; j++)
+			p->at[j * p->n + i] = at[j];
 	}
 	return 0;
 }
 
-static double square_distance(const float *a, const float *b, size_t n)
+static void point_of(const struct points *p, size_t i, float ret_at[SPACE_DIMS_MAX])
 {
-	double sum = 0;
-
-	for (size_t j = 0; j < n; j++)
-		sum += ((double)a[j] - b[j]) * ((double)a[j] - b[j]);
-	return sum;
+	for (size_t j = 0; j < p->n_dims; j++)
+		ret_at[j] = p->at[j * p->n + i];
 }
 
 /* k(at, centre) for every centre. */
 static void kernel_row(const struct points *p, const float *at, double length, double *ret)
 {
-	for (size_t c = 0; c < p->n; c++)
-		ret[c] = square_distance(at, p->at + c * p->n_dims, p->n_dims);
+	memset(ret, 0, p->n * sizeof(*ret));
+	for (size_t j = 0; j < p->n_dims; j++) {
+		for (size_t i = 0; i < p->n; i++) {
+			double d = (double)at[j] - p->at[j * p->n + i];
+
+			ret[i] += d * d;
+		}
+	}
 	kernel_matern(ret, p->n, length);
+}
+
+static double distance_between(const struct points *p, size_t a, size_t b)
+{
+	double sum = 0;
+
+	for (size_t j = 0; j < p->n_dims; j++) {
+		double d = (double)p->at[j * p->n + a] - p->at[j * p->n + b];
+
+		sum += d * d;
+	}
+	return sqrt(sum);
 }
 
 static int median_distance(const struct points *p, double *ret, struct err *e)
@@ -116,9 +129,7 @@ static int median_distance(const struct points *p, double *ret, struct err *e)
 		return err_nomem(e);
 	for (size_t a = 0; a < m; a++) {
 		for (size_t b = 0; b < a; b++)
-			d[n++] = sqrt(square_distance(p->at + (a * p->n / m) * p->n_dims,
-						      p->at + (b * p->n / m) * p->n_dims,
-						      p->n_dims));
+			d[n++] = distance_between(p, a * p->n / m, b * p->n / m);
 	}
 	*ret = fmax(quantile_of(d, n, 0.5), 1e-6);
 	return 0;
@@ -128,13 +139,10 @@ static int median_distance(const struct points *p, double *ret, struct err *e)
 static double *kernel_matrix(const struct kernel_data *k, const struct points *p, double length)
 {
 	double *m = calloc(k->n * p->n + 1, sizeof(*m));
-	double columns[BLEND_COLUMNS_MAX];
 	float at[SPACE_DIMS_MAX];
 
 	for (size_t i = 0; m && i < k->n; i++) {
-		for (size_t j = 0; j < k->q; j++)
-			columns[j] = k->x[i * k->q + j];
-		points_place(p, columns, at);
+		points_place(p, k->x + i * k->q, at);
 		kernel_row(p, at, length, m + i * p->n);
 	}
 	return m;
@@ -157,12 +165,14 @@ static int solve_alpha(const struct kernel_data *k, struct blend *b, struct err 
 	autofree double *nm = kernel_matrix(k, p, b->length);
 	autofree double *a = calloc(p->n * p->n + 1, sizeof(*a));
 	double sd = standard_deviation(k->target, k->n);
+	float at[SPACE_DIMS_MAX];
 
 	b->alpha = calloc(p->n + 1, sizeof(*b->alpha));
 	if (!nm || !a || !b->alpha)
 		return err_nomem(e);
 	for (size_t i = 0; i < p->n; i++) {
-		kernel_row(p, p->at + i * p->n_dims, b->length, a + i * p->n);
+		point_of(p, i, at);
+		kernel_row(p, at, b->length, a + i * p->n);
 		for (size_t j = 0; j < p->n; j++)
 			a[i * p->n + j] *= NOISE;
 		a[i * p->n + i] += JITTER * (double)k->n / m + JITTER;

@@ -68,7 +68,7 @@ def main():
         print(f"static const float golden_{name}_base = {number(base)}f;")
         print(f"static const uint32_t golden_{name}_first[] = {{{listed(map(str, firsts))}}};")
         print(f"static const struct tree_node golden_{name}_nodes[] = {{{listed(nodes)}}};")
-        print(f"static const double golden_{name}_rows[] = {{{listed(number(v) for row in rows for v in row)}}};")
+        print(f"static const float golden_{name}_rows[] = {{{listed(number(v) for row in rows for v in row)}}};")
         print(f"static const double golden_{name}_watts[] = {{{listed(map(number, watts))}}};")
 
 

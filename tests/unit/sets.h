@@ -139,7 +139,7 @@ static inline struct points some_points(unsigned salt)
 	memcpy(p.dims, dims, sizeof(dims));
 	p.at = calloc(p.n * 2, sizeof(*p.at));
 	for (unsigned i = 0; i < 2 * BLEND_POINTS; i++)
-		p.at[i] = (float)((i * 7 + salt) % 13) / 4 - 1.5f;
+		p.at[i % 2 * p.n + i / 2] = (float)((i * 7 + salt) % 13) / 4 - 1.5f;
 	return p;
 }
 

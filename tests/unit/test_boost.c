@@ -138,7 +138,7 @@ static void compare(bool forest)
 	assert_int_equal(XGBoosterPredict(b, rows, 0, 0, 0, &n, &watts), 0);
 	assert_int_equal(n, ROWS);
 	for (size_t i = 0; i < ROWS; i++) {
-		double columns[COLUMNS];
+		float columns[COLUMNS];
 
 		for (size_t k = 0; k < COLUMNS; k++)
 			columns[k] = m->x[i * COLUMNS + k];
@@ -171,7 +171,8 @@ static double deepest_fall(const struct trees *t)
 		double highest = -INFINITY;
 
 		for (int i = 0; i <= 160; i++) {
-			const double columns[COLUMNS] = {i / 20.0, other, other * 1e8, 8.0 - other};
+			const float columns[COLUMNS] = {(float)i / 20, (float)other,
+							(float)other * 1e8F, 8 - (float)other};
 			double w = trees_value(t, columns);
 
 			highest = fmax(highest, w);

@@ -80,7 +80,8 @@ static void each_end_of_an_interval_goes_by_its_scale(void **state)
 {
 	struct model m = blend_model();
 	const double *x = blend_golden[0].x;
-	double columns[BLEND_COLUMNS_MAX + SPREAD_MORE], z, watts = model_watts(&m, x, &z);
+	double z, watts = model_watts(&m, x, &z);
+	float columns[BLEND_COLUMNS_MAX + SPREAD_MORE];
 	struct ends s = model_spread(&m, x, z, watts);
 	double farther;
 
