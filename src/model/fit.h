@@ -18,11 +18,11 @@ struct fit {
 };
 
 /*
- * Another vendor: 2 points, intervals x 1.5. Another CPU family or model:
- * 1 point, x 1.25. More or fewer vCPUs than in training: 0.5 points, x 1.2.
- * Only the model's name differs: 0.25 points, x 1.1. A core clock r times what it was when this
- * machine was first seen (r > 1, or its inverse): r - 1 points, x r. What either side does not say
- * matches.
+ * Another vendor: 2 points, intervals x 1.5. Another CPU family or model: 1 point, x 1.25. More or
+ * fewer vCPUs than in training: 0.5 points, x 1.2, for each doubling or halving from there, or part
+ * of one. Only the model's name differs: 0.25 points, x 1.1. A core clock r times what it was when
+ * this machine was first seen (r > 1, or its inverse): r - 1 points, x r. What either side does not
+ * say matches.
  */
 void fit_machine(const struct applicability *a, const struct identity *id, double vcpus,
 		 struct fit *ret);

@@ -12,20 +12,48 @@ static int vcpus_input(const struct design *d)
 	return design_find(d, FEATURE_VCPUS, INPUT_NOW, 0);
 }
 
-bool sizes_differ(const struct design *d)
+/* The smallest and the largest machine; false where a row does not say. */
+static bool size_range(const struct design *d, struct range *ret)
 {
 	int j = vcpus_input(d);
-	double low = INFINITY, high = 0;
 
+	*ret = (struct range){INFINITY, 0};
 	for (size_t i = 0; j >= 0 && i < d->n; i++) {
 		double vcpus = d->x[i * d->p + (size_t)j];
 
 		if (!(vcpus >= 1))
 			return false;
-		low = fmin(low, vcpus);
-		high = fmax(high, vcpus);
+		ret->low = fmin(ret->low, vcpus);
+		ret->high = fmax(ret->high, vcpus);
 	}
-	return j >= 0 && high >= CLEARLY * low;
+	return j >= 0 && d->n;
+}
+
+bool sizes_differ(const struct design *d)
+{
+	struct range r;
+
+	return size_range(d, &r) && r.high >= CLEARLY * r.low;
+}
+
+double sizes_same(const struct design *d)
+{
+	struct range r;
+
+	return size_range(d, &r) && r.high == r.low ? r.low : 0;
+}
+
+int size_model(const struct design *d, double vcpus, struct model *m, struct err *e)
+{
+	struct used_input *used = realloc(m->used, (m->n_used + 1) * sizeof(*used));
+
+	if (!used)
+		return err_nomem(e);
+	m->used = used;
+	m->size_vcpus = vcpus;
+	m->size_input = (uint16_t)vcpus_input(d);
+	used[m->n_used++] = (struct used_input){m->size_input, vcpus, vcpus, true};
+	return 0;
 }
 
 int resized_init(const struct design *d, const double *y, struct resized *ret, struct err *e)

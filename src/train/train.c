@@ -16,6 +16,7 @@
 #include "train/design.h"
 #include "train/doubts.h"
 #include "train/inputs.h"
+#include "train/sizes.h"
 #include "train/zone_blends.h"
 #include "train/zone_search.h"
 
@@ -222,6 +223,26 @@ static int add_blends(struct trainer *t, enum zone z, struct err *e)
 	return zone_blends_add(&b, z, &t->set->zones[z], e);
 }
 
+/*
+ * Utilization is of a machine of some size: half of 2 vCPUs draws less than half of 14. Where all
+ * recordings are of one size the last resort is kept per vCPU, for rows that say how many.
+ */
+static int add_sized_last_resort(struct trainer *t, const struct fit *last, const double *y,
+				 struct zone_models *models, struct err *e)
+{
+	double vcpus = sizes_same(t->d);
+	struct model *m = &models->models[models->n];
+	int r;
+
+	if (vcpus == 0)
+		return 0;
+	r = finish_model(t, last, y, m, e);
+	if (r < 0)
+		return r;
+	models->n++;
+	return size_model(t->d, vcpus, m, e);
+}
+
 static int keep_models(struct trainer *t, enum zone z, struct fit *fits, size_t n, const double *y,
 		       struct err *e)
 {
@@ -229,14 +250,18 @@ static int keep_models(struct trainer *t, enum zone z, struct fit *fits, size_t 
 	struct fit *chosen[2 * TIER_COUNT + 1];
 	size_t kept = choose(fits, n, chosen);
 
-	models->models = calloc(kept + BLENDS_PER_TIER * TIER_COUNT, sizeof(*models->models));
+	models->models = calloc(kept + 1 + BLENDS_PER_TIER * TIER_COUNT, sizeof(*models->models));
 	if (!models->models)
 		return err_nomem(e);
 	if (wants_blend(t) && add_blends(t, z, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < kept; i++) {
-		int r = finish_model(t, chosen[i], y, &models->models[models->n], e);
+		int r = 0;
 
+		if (chosen[i]->c->kind.utilization_only && sizes_scale(z))
+			r = add_sized_last_resort(t, chosen[i], y, models, e);
+		if (r == 0)
+			r = finish_model(t, chosen[i], y, &models->models[models->n], e);
 		if (r < 0)
 			return r;
 		models->n++;

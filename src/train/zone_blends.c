@@ -128,9 +128,7 @@ static int pools_init(const struct zone_blends *b, enum zone z, enum tier tier,
 
 	*ret = (struct tier_pools){.plain = NULL};
 	r = pool_new(b->d, y, tier, &ret->plain, e);
-
-	/* Memory, disks and fans do not grow with the number of CPUs. */
-	if (r == 0 && ret->plain && (z == ZONE_PACKAGE || z == ZONE_CORE) && sizes_differ(b->d)) {
+	if (r == 0 && ret->plain && sizes_scale(z) && sizes_differ(b->d)) {
 		/* The sized pool points into `ret`: it must not be copied from elsewhere. */
 		r = resized_init(b->d, y, &ret->resized, e);
 		if (r == 0)

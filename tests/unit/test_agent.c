@@ -273,6 +273,14 @@ static void machines_are_compared(void **state)
 	assert_true(f.mismatch == 2.5);
 	assert_close(f.widen, 1.8, 1e-12);
 	assert_string_equal(f.why, "another CPU vendor, another number of vCPUs");
+	a = (struct applicability){.vcpus_min = 14, .vcpus_max = 16};
+	fit_machine(&a, &id, 2, &f);
+	assert_true(f.mismatch == 1.5);
+	assert_close(f.widen, 1.2 * 1.2 * 1.2, 1e-12);
+	fit_machine(&a, &id, 17, &f);
+	assert_true(f.mismatch == 0.5);
+	fit_machine(&a, &id, 128, &f);
+	assert_true(f.mismatch == 1.5);
 	a = (struct applicability){.cpu_vendor = ""};
 	fit_machine(&a, &id, 1, &f);
 	assert_true(f.mismatch == 0);

@@ -73,6 +73,37 @@ static void the_last_model_needs_utilization_alone(void **state)
 	table_free(t);
 }
 
+/* All recordings are of one size: a guest of another has as much of it as it has vCPUs. */
+static void utilization_is_of_as_many_vcpus_as_there_are(void **state)
+{
+	struct table *t = simulated(4, 100, curve);
+	struct model_set *s = trained(t, &plain);
+	struct estimate_options o = ESTIMATE_OPTIONS_INIT;
+	double x[INPUT_MAX], watts = NAN;
+
+	(void)state;
+	o.physics_only = true;
+	for (double vcpus = 8; vcpus >= 2; vcpus -= 6) {
+		struct estimate e = {.tier = TIER_OS};
+
+		for (size_t i = 0; i < s->n_inputs; i++) {
+			enum feature f = s->inputs[i].feature;
+
+			x[i] = f == FEATURE_CPU_UTILIZATION ? 0.5
+			       : f == FEATURE_VCPUS	    ? vcpus
+							    : NAN;
+		}
+		model_set_estimate(s, x, &o, &e);
+		assert_true(e.zone[ZONE_PACKAGE].valid);
+		if (vcpus == 8)
+			watts = zone_watts(&e.zone[ZONE_PACKAGE]);
+		else
+			assert_close(zone_watts(&e.zone[ZONE_PACKAGE]), watts * vcpus / 8, 1e-9);
+	}
+	model_set_free(s);
+	table_free(t);
+}
+
 static void the_set_predicts_what_cross_validation_promised(void **state)
 {
 	struct table *t = simulated(6, 200, lagging), *other;
@@ -428,6 +459,7 @@ int main(void)
 		seeded_test(learns_a_curve_that_bends_down),
 		seeded_test(history_is_kept_only_where_it_pays),
 		seeded_test(the_last_model_needs_utilization_alone),
+		seeded_test(utilization_is_of_as_many_vcpus_as_there_are),
 		seeded_test(the_set_predicts_what_cross_validation_promised),
 		seeded_test(the_same_data_gives_the_same_model),
 		seeded_test(a_network_is_a_family_of_its_own),
