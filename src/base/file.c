@@ -134,12 +134,38 @@ int file_check_secret(const char *path, const struct stat *st, struct err *e)
 	return 0;
 }
 
+/* What is no file, a link to none included: a file in its place would be the end of it. */
+static bool is_no_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+int file_output(const char *path, mode_t mode, const void *data, size_t len, struct err *e)
+{
+	autofd int fd = -1;
+	struct stat st;
+	int r;
+
+	if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return file_replace(path, mode, data, len, e);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	if (fd < 0)
+		return err_errno(e, "%s", path);
+	r = write_all(fd, data, len);
+	errno = -r;
+	return r < 0 ? err_errno(e, "%s", path) : 0;
+}
+
 int file_replace(const char *path, mode_t mode, const void *data, size_t len, struct err *e)
 {
 	char temporary[PATH_MAX];
 	autofd int fd = -1;
 	int r;
 
+	if (is_no_file(path))
+		return err_set(e, -EINVAL, "%s: not a regular file; name one", path);
 	if (snprintf(temporary, sizeof(temporary), "%s.new-%ld", path, (long)getpid()) >=
 	    (int)sizeof(temporary))
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", path);

@@ -28,9 +28,13 @@ int file_check_secret(const char *path, const struct stat *st, struct err *e);
 
 /*
  * Write to a new file beside PATH, fsync, rename over PATH, fsync the directory.
- * Root's files go to the owner of their folder.
+ * Root's files go to the owner of their folder. -EINVAL where PATH is something
+ * that is not a file, such as a device.
  */
 int file_replace(const char *path, mode_t mode, const void *data, size_t len, struct err *e);
+
+/* The same for a path that a user names for output; a device, a pipe or a link is written to. */
+int file_output(const char *path, mode_t mode, const void *data, size_t len, struct err *e);
 
 /* mkdir -p: what is there stays as it is, parents that are made are 0755. */
 int file_make_directories(const char *path, mode_t mode, struct err *e);

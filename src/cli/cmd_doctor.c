@@ -28,7 +28,7 @@ static int write_report(const struct doctor *d, const char *path, struct err *e)
 	doctor_report(d, &t);
 	if (t.failed)
 		return err_nomem(e);
-	return file_replace(path, 0600, t.s, t.len, e);
+	return file_output(path, 0600, t.s, t.len, e);
 }
 
 int cmd_doctor(int argc, char **argv)

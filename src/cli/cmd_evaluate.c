@@ -87,7 +87,7 @@ static int write_page(const struct report *report, const struct evaluate_options
 	int r = report_html(report, o, &page, e);
 
 	if (r == 0)
-		r = file_replace(path, 0644, page.s, page.len, e);
+		r = file_output(path, 0644, page.s, page.len, e);
 	if (r == 0)
 		fprintf(stderr, "%s: %zu bytes\n", path, page.len);
 	text_release(&page);

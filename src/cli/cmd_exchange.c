@@ -370,7 +370,7 @@ static int export_zone(const struct model_set *s, enum zone z, const struct expo
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", a->out);
 	r = onnx_export(s, z, m, &w, e);
 	if (r == 0)
-		r = file_replace(path, 0644, w.data, w.len, e);
+		r = file_output(path, 0644, w.data, w.len, e);
 	if (r == 0 && !a->json)
 		printf("%s: %s, model %zu of %zu, %s, %zu inputs, %zu bytes\n", path, zone_name(z),
 		       (size_t)(m - s->zones[z].models) + 1, s->zones[z].n, model_family(m),

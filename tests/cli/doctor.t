@@ -181,4 +181,10 @@ is "$(grep -ciE "secret|10\.9\.8\.7|$work|\"$(uname -n)\"|uuid|serial" "$work/re
 is "$(jq -r '[.configuration.node_name, .configuration.listen, .cpu.vendor, .cpu.model_name, .clock_source] | join(" ")' "$work/report.json")" \
 	"set set other other other" "strings of others stand as such"
 refused 1 "nothere/r.json" "a report that cannot be written" "$vmwatts" doctor --config "$work/c.yaml" --report "$work/nothere/r.json"
+mkfifo "$work/pipe"
+timeout 20 cat "$work/pipe" >"$work/piped.json" &
+doctor --report "$work/pipe" >/dev/null
+wait $!
+is "$(test -p "$work/pipe" && jq -r .configuration.node_name "$work/piped.json")" "$(jq -r .configuration.node_name "$work/report.json")" \
+	"a pipe is written to, not replaced"
 done_testing

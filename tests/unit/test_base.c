@@ -203,6 +203,30 @@ static void what_root_writes_belongs_to_the_owner_of_the_folder(void **state)
 	rmdir(folder);
 }
 
+static void what_is_no_file_is_not_replaced(void **state)
+{
+	char folder[] = "/tmp/vmwatts-test-XXXXXX", pipe[64], link[64];
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(pipe, sizeof(pipe), "%s/pipe", folder);
+	snprintf(link, sizeof(link), "%s/link", folder);
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	assert_int_equal(symlink(pipe, link), 0);
+	assert_int_equal(file_replace(pipe, 0600, "a", 1, &e), -EINVAL);
+	assert_int_equal(file_replace(link, 0600, "a", 1, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "not a regular file"));
+	assert_int_equal(lstat(pipe, &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(lstat(link, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	unlink(link);
+	unlink(pipe);
+	rmdir(folder);
+}
+
 static void secrets_are_their_owners_alone(void **state)
 {
 	/* mode, owner: whether root and whether another user takes it */
@@ -247,6 +271,7 @@ int main(void)
 		cmocka_unit_test(text_grows_and_is_reused),
 		cmocka_unit_test(reads_below_a_root_only),
 		cmocka_unit_test(what_root_writes_belongs_to_the_owner_of_the_folder),
+		cmocka_unit_test(what_is_no_file_is_not_replaced),
 		cmocka_unit_test(secrets_are_their_owners_alone),
 		cmocka_unit_test(zones_have_names),
 	};
