@@ -118,6 +118,17 @@ def end_of_pair(pair, share, folder):
     return Fold([path + "-begin.csv"], [path + "-end.csv"])
 
 
+def top_of_load(path, column, share, folder):
+    """The rows of a file up to a share of its load to train on, those above it to test on."""
+    rows = read(path)
+    cut = sorted(float(r[column]) for r in rows)[int(share * (len(rows) - 1))]
+    parts = []
+    for part, keep in (("low", lambda v: v <= cut), ("top", lambda v: v > cut)):
+        parts.append(os.path.join(folder, f"{part}-{os.path.basename(path)}"))
+        write(parts[-1], [r for r in rows if keep(float(r[column]))])
+    return Fold(parts[:1], parts[1:], ["--unordered"])
+
+
 def protocols(data, folder):
     def files(name, pattern="*.csv"):
         return sorted(glob.glob(os.path.join(data, name, pattern)))
@@ -155,6 +166,8 @@ def protocols(data, folder):
         yield "languages by config", ["package", "dram"], folds, node
     if files("ec2metal"):
         yield "ec2metal", ["package", "dram"], by_files(files("ec2metal"), 4, ["--unordered"]), node
+        folds = [top_of_load(path, "cycles_rate", 0.6, folder) for path in files("ec2metal")]
+        yield "ec2metal top", ["package", "dram"], folds, node
     if files("ep003", "*.guest.csv"):
         runs = [f[:-len(".guest.csv")] for f in files("ep003", "*.guest.csv")]
         yield "ep003", ["package", "core"], [Fold([a], [b]) for a, b in (runs, runs[::-1])], []

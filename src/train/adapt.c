@@ -328,7 +328,8 @@ static int make_local(struct few *f, const struct pool *p, const struct experts_
 static int adapt_local(struct few *f, struct model_set *s, enum zone z, unsigned seed,
 		       struct adapt_zone *ret, struct err *e)
 {
-	const struct experts_options o = {.only = (1u << EXPERT_P) | (1u << EXPERT_K),
+	const struct experts_options o = {.reach = PHYSICS_REACH_INIT,
+					  .only = (1u << EXPERT_P) | (1u << EXPERT_K),
 					  .bends = true,
 					  .light = true,
 					  .size = 1,

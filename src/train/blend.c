@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "train/blend_interval.h"
+#include "train/reach.h"
 #include "train/restrict.h"
 #include "train/score.h"
 #include "train/stack.h"
@@ -55,13 +56,21 @@ static unsigned near_types(const struct chooser *k)
 	return many_groups(k) ? BIT(FOLD_A) : BIT(FOLD_E);
 }
 
-static int run(const struct chooser *k, unsigned types, const struct experts_options *experts,
-	       struct scores *ret, struct err *e)
+static struct score_options light(const struct chooser *k, const struct experts_options *experts,
+				  unsigned types)
 {
 	struct score_options o = {.experts = *experts, .types = types, .jobs = k->o->jobs};
 
 	o.experts.light = true;
 	o.experts.rows_max = BLEND_FOLD_ROWS;
+	return o;
+}
+
+static int run(const struct chooser *k, unsigned types, const struct experts_options *experts,
+	       struct scores *ret, struct err *e)
+{
+	struct score_options o = light(k, experts, types);
+
 	return scores_run(k->p, k->rows, k->n, &k->folds, &o, ret, e);
 }
 
@@ -223,6 +232,13 @@ static int decide_columns(struct chooser *k, struct err *e)
 			k->experts.slow = good;
 	}
 	return r;
+}
+
+static int decide_reach(struct chooser *k, struct err *e)
+{
+	struct score_options o = light(k, &k->experts, 0);
+
+	return reach_choose(k->p, k->rows, k->n, &o, &k->experts.reach, e);
 }
 
 static double z_quantile(const struct chooser *k, unsigned types, double q)
@@ -456,6 +472,8 @@ static int choose_and_fit(struct chooser *k, struct blend_fit *f, struct err *e)
 	int r = decide_columns(k, e);
 
 	if (r == 0)
+		r = decide_reach(k, e);
+	if (r == 0)
 		r = run(k, ALL, &k->experts, &k->scores, e);
 	if (r == 0)
 		r = stack_shares(&k->scores, near_types(k) | BIT(many_groups(k) ? FOLD_E : FOLD_D),
@@ -487,8 +505,11 @@ int blend_train(const struct pool *p, const struct blend_options *o, struct blen
 	struct blend_fit f = {.rows = 0};
 	int r;
 
-	k.experts = (struct experts_options){
-		.size = 1, .seed = o->seed, .kind = o->kind, .tuning = o->tuning};
+	k.experts = (struct experts_options){.size = 1,
+					     .seed = o->seed,
+					     .kind = o->kind,
+					     .tuning = o->tuning,
+					     .reach = PHYSICS_REACH_INIT};
 	r = find_rows(&k, e);
 	if (r == 0)
 		r = shift_folds_new(p->d, p->y, &k.folds, e);

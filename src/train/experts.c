@@ -259,6 +259,7 @@ static int fit_physics(struct fit *f, struct err *e)
 				    .y = f->p->y,
 				    .rows = f->rows,
 				    .n = f->n,
+				    .reach = f->o->reach,
 				    .bends = f->o->bends};
 
 	return physics_fit(&rows, f->p->tier, f->o->delta, &f->b->physics, e);

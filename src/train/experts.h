@@ -10,6 +10,7 @@
 
 #include "model/model.h"
 #include "train/design.h"
+#include "train/physics.h"
 
 /*
  * What experts are fitted on. Columns come in three blocks: what the features
@@ -46,6 +47,7 @@ struct experts_options {
 	bool history, slow;		  /* which blocks of columns */
 	bool delta;			  /* physics uses the past too */
 	bool bends;			  /* physics may bend freely: see physics.h */
+	struct physics_reach reach;	  /* of physics */
 	enum blend_kind kind;		  /* of one expert: H is left out */
 	bool light;			  /* fewer trees, for cross-validation */
 	unsigned only;			  /* bits (1 << enum expert) of those wanted; 0: all */

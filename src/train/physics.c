@@ -15,7 +15,6 @@
 #define RARE_SHARE     0.05
 #define RARE_SHARE_FEW 0.30
 #define FEW_ROWS       60
-#define CAP_FACTOR     2.0
 #define LABEL_FLOOR    0.05
 #define BUSY_FLOOR     0.05
 #define RIDGE	       1e-3
@@ -184,6 +183,14 @@ static void make_basis(struct basis *b, bool delta)
 	add_past(b, FEATURE_CYCLES_RATE, 2);
 }
 
+static double reach_of(const struct basis *b, enum term_kind kind)
+{
+	bool convex = kind == TERM_SQUARE || kind == TERM_CUBE || kind == TERM_PRODUCT2 ||
+		      kind == TERM_OVER;
+
+	return convex ? b->r->reach.convex : b->r->reach.rest;
+}
+
 /* Drop what is nearly always 0; cap the rest. */
 static void prune(struct basis *b)
 {
@@ -204,7 +211,7 @@ static void prune(struct basis *b)
 		if ((double)nonzero < rare * (double)b->r->n || !(most > 0))
 			continue;
 		b->terms[kept] = b->terms[j];
-		b->terms[kept].cap = CAP_FACTOR * most;
+		b->terms[kept].cap = reach_of(b, b->terms[j].kind) * most;
 		b->free[kept] = b->free[j];
 		b->penalty[kept++] = b->penalty[j];
 	}

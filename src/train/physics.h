@@ -25,19 +25,32 @@ extern const enum feature physics_kinds[PHYSICS_KINDS];
  */
 bool physics_is_kind(const struct input *in);
 
+/*
+ * How far a term counts beyond the largest value it had: up to that many times it. `convex` is of
+ * terms that rise ever faster (squares and the like), `rest` of the others.
+ */
+struct physics_reach {
+	double convex, rest; /* >= 1 */
+};
+
+#define PHYSICS_REACH_INIT                                                                         \
+	{                                                                                          \
+		2, 2                                                                               \
+	}
+
 struct physics_rows {
 	const struct design *d;
 	const double *x;    /* d->n x d->p, finite */
 	const double *y;    /* by row of d */
 	const size_t *rows; /* which rows to fit on */
 	size_t n;
+	struct physics_reach reach;
 	bool bends; /* hinges of busy time and cycles too: one machine, whose curve may bend */
 };
 
 /*
  * `delta` adds hinges and differences with the past (TERM_DELTA). Rows weigh
- * 1 / max(y, 5 % of the largest). Terms that are 0 in nearly all rows are left
- * out; a term counts at most twice its largest value in these rows.
+ * 1 / max(y, 5 % of the largest). Terms that are 0 in nearly all rows are left out.
  */
 int physics_fit(const struct physics_rows *r, enum tier tier, bool delta, struct physics *ret,
 		struct err *e);

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "model/estimate.h"
+#include "train/reach.h"
 #include "trained.h"
 
 #define SOFTIRQ_W 4
@@ -125,6 +126,47 @@ static void what_varied_by_next_to_nothing_makes_nothing_far(void **state)
 	}
 }
 
+static double squared(double u, double before)
+{
+	(void)before;
+	return 1 + u * u;
+}
+
+static double levelling_off(double u, double before)
+{
+	return squared(fmin(u, 4.3), before);
+}
+
+static struct physics_reach reach_of(double (*watts)(double now, double before))
+{
+	struct score_options o = {.experts = {.light = true, .size = 1, .rows_max = 2000},
+				  .jobs = 1};
+	struct table *t = simulated(10, 100, watts);
+	struct physics_reach reach;
+	struct err e = ERR_INIT;
+	struct design *d;
+	struct pool *p;
+	size_t rows[1000];
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		rows[i] = i;
+	assert_int_equal(design_new(t, &d, &e), 0);
+	assert_int_equal(pool_new(d, t->y_w[ZONE_PACKAGE], TIER_OS, &p, &e), 0);
+	assert_int_equal(reach_choose(p, rows, array_size(rows), &o, &reach, &e), 0);
+	pool_free(p);
+	design_free(d);
+	table_free(t);
+	return reach;
+}
+
+/* What the upper part of the load says of the lower is taken for what lies above both. */
+static void physics_reaches_as_far_as_the_top_of_the_load_allows(void **state)
+{
+	(void)state;
+	assert_true(reach_of(squared).convex == 2);
+	assert_true(reach_of(levelling_off).convex < 2);
+}
+
 static void whatever_is_counted_has_a_grain(void **state)
 {
 	(void)state;
@@ -139,6 +181,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		seeded_test(what_hardly_ever_was_is_not_drawn_out_into_watts),
+		seeded_test(physics_reaches_as_far_as_the_top_of_the_load_allows),
 		seeded_test(whatever_is_counted_has_a_grain),
 		seeded_test(what_varied_by_next_to_nothing_makes_nothing_far),
 	};
