@@ -19,3 +19,13 @@ int zone_find(const char *name)
 	}
 	return -1;
 }
+
+int zone_find_rapl(const char *name)
+{
+	if (!strcmp(name, "psys"))
+		return ZONE_PLATFORM;
+	if (!strncmp(name, "package-", 8) && name[8] &&
+	    strspn(name + 8, "0123456789-") == strlen(name + 8))
+		return ZONE_PACKAGE;
+	return zone_find(name);
+}

@@ -26,4 +26,10 @@ const char *zone_name(enum zone z);
 /* The zone called `name`, or -1. */
 int zone_find(const char *name);
 
+/*
+ * Kepler's and the kernel's name of a zone: `psys` is platform, `package-1` is
+ * package (several sockets are summed). -1 for others.
+ */
+int zone_find_rapl(const char *name);
+
 #endif

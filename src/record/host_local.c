@@ -316,6 +316,7 @@ int host_rapl_run(struct host_run *run, struct err *e)
 		if (r == 0 && !host_pace_wait(&pace, 0))
 			break;
 	}
+	rapl_close(&l->rapl);
 	host_perf_close(l->perf);
 	share_release(&l->before);
 	share_release(&l->now);

@@ -2,57 +2,11 @@
 #ifndef RECORD_HOST_RAPL_H
 #define RECORD_HOST_RAPL_H
 
-/*
- * The host's own energy counters: powercap zones below a root
- * (/sys/class/powercap/intel-rapl:N and :N:M; AMD's have the same names), one
- * counter per socket and zone, summed over sockets.
- */
+/* The host's own energy counters: see collect/rapl.h, which reads them. */
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "collect/rapl.h"
 
-#include "base/err.h"
-#include "base/root.h"
-#include "base/zone.h"
-
-#define RAPL_COUNTERS_MAX 256 /* 64 sockets */
-#define RAPL_POWER_MAX_W  5000.0
-
-struct rapl_counter {
-	char directory[64]; /* "intel-rapl:0:1" */
-	enum zone zone;
-	uint64_t energy_uj, range_uj; /* at the last read; 0: does not say where it wraps */
-};
-
-struct rapl {
-	const struct root *root; /* borrowed */
-	struct rapl_counter counters[RAPL_COUNTERS_MAX];
-	size_t n;
-	bool has[ZONE_COUNT];
-	char ignored[128]; /* names that are no zone of ours, comma-separated */
-};
-
-/* Find and read all counters. -ENODEV with the remedy where the host has none. */
+/* Find and read all counters. -ENODEV and others with the remedy where the host has none. */
 int rapl_open(struct rapl *r, const struct root *root, struct err *e);
-
-/* What happened to counters over one interval. */
-struct rapl_events {
-	unsigned wraps, resets, unread;
-};
-
-/*
- * Energy of each zone since the read before, J; NaN for zones that are not
- * there, and where a counter cannot be read or was set back.
- */
-void rapl_read(struct rapl *r, double elapsed_s, double ret_j[ZONE_COUNT],
-	       struct rapl_events *ret_events);
-
-/*
- * Growth of one counter, J. A counter that fell has wrapped at its range where
- * the growth over the wrap is at most RAPL_POWER_MAX_W; else it was set back:
- * NaN.
- */
-double rapl_growth_j(uint64_t before_uj, uint64_t now_uj, uint64_t range_uj, double elapsed_s);
 
 #endif

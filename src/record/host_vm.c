@@ -20,16 +20,6 @@ const char *host_label(const struct host_labels *l, const char *name)
 	return "";
 }
 
-int host_zone_find(const char *name)
-{
-	if (!strcmp(name, "psys"))
-		return ZONE_PLATFORM;
-	if (!strncmp(name, "package-", 8) && name[8] &&
-	    strspn(name + 8, "0123456789-") == strlen(name + 8))
-		return ZONE_PACKAGE;
-	return zone_find(name);
-}
-
 bool host_is_qemu(const char *program)
 {
 	const char *slash = strrchr(program, '/');
@@ -74,7 +64,7 @@ bool host_figure_read(const char *metric, const struct host_labels *labels, stru
 	if (metrics[i].process && !read_process(labels, &f.vm))
 		return false;
 	f.joules = metrics[i].joules;
-	f.zone = host_zone_find(f.zone_text);
+	f.zone = zone_find_rapl(f.zone_text);
 	copy(f.vm.uuid, sizeof(f.vm.uuid), host_label(labels, "vm_id"));
 	copy(f.vm.name, sizeof(f.vm.name), host_label(labels, "vm_name"));
 	copy(f.vm.node, sizeof(f.vm.node), *node ? node : host_label(labels, "instance"));

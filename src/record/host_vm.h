@@ -45,12 +45,6 @@ struct host_figure {
 	bool joules;	       /* a counter, J; else a gauge, W */
 };
 
-/*
- * Kepler's and the kernel's name of a zone: `psys` is platform, `package-1` is
- * package (several sockets are summed). -1 for others.
- */
-int host_zone_find(const char *name);
-
 /* True when this program's name is QEMU's: qemu-system-x86, qemu-kvm, kvm. */
 bool host_is_qemu(const char *program);
 

@@ -127,8 +127,8 @@ static void knows_keplers_series(void **state)
 		"kepler_vm_cpu_watts{vm_id=\"u\",state=\"terminated\",zone=\"core\"} 5\n", &f));
 	assert_true(figure("kepler_vm_cpu_watts{vm_id=\"u\",zone=\"gpu\"} 5\n", &f));
 	assert_int_equal(f.zone, -1);
-	assert_int_equal(host_zone_find("package-1"), ZONE_PACKAGE);
-	assert_int_equal(host_zone_find("package-x"), -1);
+	assert_int_equal(zone_find_rapl("package-1"), ZONE_PACKAGE);
+	assert_int_equal(zone_find_rapl("package-x"), -1);
 }
 
 static size_t add(struct host_vms *v, const char *name, const char *uuid, const char *pid,

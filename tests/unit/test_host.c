@@ -94,6 +94,43 @@ static void sums_sockets_and_says_what_happened(void **state)
 	assert_int_equal(events.unread, 1);
 }
 
+static void counters_follow_files_that_are_replaced(void **state)
+{
+	static struct rapl r;
+	struct rapl_events events;
+	char command[300];
+	double j[ZONE_COUNT];
+
+	(void)state;
+	put("/energy/intel-rapl:0/name", "package-0\n");
+	put("/energy/intel-rapl:0/energy_uj", "1000000\n");
+	assert_int_equal(rapl_find(&r, &root, "/energy"), 0);
+	/* another file of that name, not the same one written again */
+	put("/energy/intel-rapl:0/new", "3500000\n");
+	snprintf(command, sizeof(command), "cd %s/energy/intel-rapl:0 && mv new energy_uj", dir);
+	assert_int_equal(system(command), 0);
+	rapl_read(&r, 1, j, &events);
+	assert_close(j[ZONE_PACKAGE], 2.5, 1e-12);
+	/* one that is being written anew is not refreshed yet */
+	put("/energy/intel-rapl:0/energy_uj", "");
+	rapl_read(&r, 1, j, &events);
+	assert_true(j[ZONE_PACKAGE] == 0 && events.unread == 0);
+	snprintf(command, sizeof(command), "rm %s/energy/intel-rapl:0/energy_uj", dir);
+	assert_int_equal(system(command), 0);
+	rapl_read(&r, 1, j, &events);
+	assert_true(isnan(j[ZONE_PACKAGE]) && events.unread == 1);
+	put("/energy/intel-rapl:0/energy_uj", "4500000\n");
+	rapl_read(&r, 1, j, &events);
+	assert_close(j[ZONE_PACKAGE], 1, 1e-12);
+	/* mounted over by our own tree meanwhile */
+	assert_int_equal(system(command), 0);
+	put("/energy/intel-rapl/vmwatts", "1\n");
+	put("/energy/intel-rapl:0/energy_uj", "5500000\n");
+	rapl_read(&r, 1, j, &events);
+	assert_true(isnan(j[ZONE_PACKAGE]));
+	rapl_close(&r);
+}
+
 static void a_tree_of_estimates_is_no_meter(void **state)
 {
 	static struct rapl r;
@@ -308,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(growth_of_a_counter),
 		cmocka_unit_test(sums_sockets_and_says_what_happened),
+		cmocka_unit_test(counters_follow_files_that_are_replaced),
 		cmocka_unit_test(a_tree_of_estimates_is_no_meter),
 		cmocka_unit_test(reads_process_lines),
 		cmocka_unit_test(shares_energy_as_kepler_does),
