@@ -11,6 +11,7 @@
 #include "agent/parts.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/powercap.h"
 
 /* A model_path that was asked for must be there; the default one may be missing. */
 static int check_model_path(const struct config *c, bool *ret_exists, struct err *e)
@@ -103,6 +104,7 @@ void agent_release(struct agent *a)
 	meter_free(a->meter);
 	probation_free(a->probation);
 	pinning_window_release(&a->pinning);
+	host_close(&a->host);
 	collector_free(a->collector);
 	sample_release(&a->samples[0]);
 	sample_release(&a->samples[1]);
@@ -133,12 +135,36 @@ static void start_remote(struct agent *a)
 		log_info("remote inference at %s", a->config.python_server.url);
 }
 
+/* On bare metal RAPL is the whole node's, and nobody's handing in. */
+static bool is_handed_in(const struct agent *a)
+{
+	return a->config.host_energy_path[0] || !root_is_self(&a->root) ||
+	       strcmp(a->identity.hypervisor, "none") != 0;
+}
+
+/* Where the host's energy is looked for: a folder of this machine, else the kernel's. */
+static void open_host(struct agent *a)
+{
+	static const struct root machine = {.prefix = ""};
+	bool told = a->config.host_energy_path[0];
+
+	host_open(&a->host,
+		  !is_handed_in(a) ? NULL
+		  : told	   ? &machine
+				   : &a->root,
+		  told ? a->config.host_energy_path : "/sys" POWERCAP_CLASS,
+		  a->kernel->monotonic_ns());
+	meter_set_host(a->meter, a->host.zones);
+}
+
 int agent_start_sampling(struct agent *a, struct err *e)
 {
 	int r = open_collector(a, a->config.perf_counters_enabled, &a->collector, e);
 
-	if (r == 0)
+	if (r == 0) {
 		start_remote(a);
+		open_host(a);
+	}
 	for (int i = 0; r == 0 && i < 2; i++)
 		r = sample_init(&a->samples[i], collector_cpus(a->collector), e);
 	if (r == 0)
@@ -220,6 +246,7 @@ int agent_reload(struct agent *a, struct err *e)
 	autofree struct config *c = malloc(sizeof(*c));
 	struct parts parts = {.meter = NULL};
 	char token[HTTP_TOKEN_MAX];
+	bool same_host;
 	int r = c ? reload(a, c, token, &parts, e) : err_nomem(e);
 
 	if (r < 0) {
@@ -233,11 +260,15 @@ int agent_reload(struct agent *a, struct err *e)
 		log_warn("inference_method and python_server change when the agent is started "
 			 "anew");
 	memcpy(c->state_directory, a->config.state_directory, sizeof(c->state_directory));
+	same_host = !strcmp(c->host_energy_path, a->config.host_energy_path) &&
+		    c->sampling_interval_ns == a->config.sampling_interval_ns;
 	a->config = *c;
 	counters_set_intervals(&a->counters, a->kernel->monotonic_ns(), c->sampling_interval_ns,
 			       c->collection_interval_ns);
 	memcpy(a->token, token, sizeof(a->token));
 	take_parts(a, &parts);
+	if (!same_host)
+		open_host(a);
 	agent_count_reload(a, 0);
 	/* Estimate what passed since the last tick, where that is long enough to say anything. */
 	if (!agent_tick(a))

@@ -16,7 +16,10 @@
 #include "model/estimator.h"
 #include "model/fit.h"
 
-#define OOD_MEMORY_S 60 /* the out-of-distribution ratio looks back about this far */
+#define OOD_MEMORY_S  60 /* the out-of-distribution ratio looks back about this far */
+#define HOST_PHASE_90 0.68
+#define HOST_UNIT_J   61e-6 /* of Intel's energy registers, and of QEMU's */
+#define HOST_SCALE_W  0.1   /* below it the width of an interval says little: see estimate.h */
 
 struct meter {
 	struct config config; /* a copy: a reload makes a new meter */
@@ -36,6 +39,8 @@ struct meter {
 	const struct remote_answer *remote; /* for the next row */
 	bool from_remote[ZONE_RAPL_COUNT];  /* who answered the last row */
 	char remote_version[128];
+	const struct host_zone *host;	 /* NULL: none */
+	bool from_host[ZONE_RAPL_COUNT]; /* in the last row */
 };
 
 #define each_zone(z) for (int z = 0; z < ZONE_RAPL_COUNT; z++)
@@ -264,6 +269,58 @@ void meter_set_remote(struct meter *m, const struct remote_answer *a, enum remot
 	r->rows[reason]++;
 }
 
+void meter_set_host(struct meter *m, const struct host_zone *zones)
+{
+	m->host = zones;
+}
+
+/*
+ * The 90 % interval of a mean over the collection interval, whose two ends lie
+ * anywhere within a refresh: the difference of two uniform phases is below 0.68
+ * in nine of ten; and the register's unit.
+ */
+static void take_host_zone(struct meter *m, int z)
+{
+	double interval_s = (double)m->config.collection_interval_ns / 1e9;
+	double watts = m->host[z].watts;
+	double half_w = HOST_PHASE_90 * watts * fmin(m->host[z].refresh_s / interval_s, 1) +
+			HOST_UNIT_J / interval_s;
+	struct zone_estimate *to = &m->estimate.zone[z];
+
+	*to = (struct zone_estimate){
+		.valid = true,
+		.fixed = true,
+		.active_w = watts,
+		.provenance = PROVENANCE_HOST,
+		.definition = z == ZONE_UNCORE ? "pp1" : "",
+	};
+	zone_estimate_bound(to, half_w, HOST_SCALE_W, 0);
+	m->from_remote[z] = false;
+	m->estimate.tier = TIER_HOST;
+}
+
+/* The host's zones over all others. Gauges never mix what the host said with what a model did. */
+static void take_host(struct meter *m)
+{
+	bool changed = false;
+
+	if (!m->host)
+		return;
+	each_zone(z)
+	{
+		changed |= m->host[z].used != m->from_host[z];
+		m->from_host[z] = m->host[z].used;
+		if (m->from_host[z])
+			take_host_zone(m, z);
+	}
+	each_zone(z)
+	{
+		if (changed)
+			account_reset(&m->accounts[z]);
+	}
+	estimate_reconcile(&m->estimate);
+}
+
 /* Zones whose model is not confident are answered by its physics part, else left to the prior. */
 static void fall_back(struct meter *m)
 {
@@ -328,13 +385,15 @@ static void settle_idle(struct meter *m)
 	{
 		struct zone_estimate *zone = &m->estimate.zone[z];
 
-		if (!zone->valid || zone->provenance == PROVENANCE_PRIOR)
+		if (!zone->valid || zone->fixed || zone->provenance == PROVENANCE_PRIOR)
 			continue;
 		if (!share)
 			move(zone, 0);
 		else if ((lacks_idle || m->from_remote[z]) && prior.zone[z].valid)
 			move(zone, prior.zone[z].idle_w);
 	}
+	if (m->estimate.tier == TIER_HOST)
+		estimate_reconcile(&m->estimate);
 }
 
 static void estimate(struct meter *m)
@@ -347,6 +406,7 @@ static void estimate(struct meter *m)
 	m->estimate.tier = row_tier(&m->row);
 	if (!disable)
 		fall_back(m);
+	take_host(m);
 	prior_fill(&m->prior, &m->row, m->config.idle == IDLE_SHARE,
 		   m->set ? FALLBACK_NO_MODEL : FALLBACK_NO_BUNDLE, &m->estimate);
 	settle_idle(m);
@@ -498,6 +558,8 @@ void meter_inherit(struct meter *m, struct meter *from)
 	s->tick_s = old->tick_s;
 	s->remote = old->remote;
 	m->remote = from->remote;
+	m->host = from->host;
+	memcpy(m->from_host, from->from_host, sizeof(m->from_host));
 	s->pinning_score = old->pinning_score;
 	s->out_of_distribution_ratio = old->out_of_distribution_ratio;
 	if (!old->ready)

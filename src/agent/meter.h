@@ -8,6 +8,7 @@
  * confidence policy, prior, idle, energy.
  */
 
+#include "agent/host.h"
 #include "agent/state.h"
 #include "config/config.h"
 #include "publish/snapshot.h"
@@ -49,6 +50,13 @@ void meter_row(struct meter *m, const struct row *row, double seconds);
  * it; all others are the native model's, then the prior's. Borrowed until then.
  */
 void meter_set_remote(struct meter *m, const struct remote_answer *a, enum remote_reason reason);
+
+/*
+ * What the host hands in, read with every row: zones[ZONE_RAPL_COUNT], which
+ * the meter borrows for good. Its zones are the host's, whoever else would
+ * answer them.
+ */
+void meter_set_host(struct meter *m, const struct host_zone *zones);
 
 /* Put the state's joules into the snapshot: before the first row they are all there is. */
 void meter_show_joules(struct meter *m);

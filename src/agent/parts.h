@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/counters.h"
+#include "agent/host.h"
 #include "agent/meter.h"
 #include "agent/probation.h"
 #include "agent/remote.h"
@@ -32,6 +33,7 @@ struct agent {
 	bool has_previous;
 	double least_busy_s; /* CPU seconds known to have been used since the last row; 0: none */
 	struct meter *meter;
+	struct host host;	       /* what it hands in; the meter borrows it */
 	struct pinning_window pinning; /* of the last PINNING_WINDOW_S */
 	double pinning_quiet_s; /* time since the score was above the threshold; it was said */
 	struct remote *remote;	/* NULL: inference is native */

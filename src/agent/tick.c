@@ -42,6 +42,7 @@ static void begin_anew(struct agent *a, unsigned events, double vcpus)
 		meter_refit(a->meter, vcpus);
 	}
 	meter_reset(a->meter);
+	host_forget(&a->host);
 	remote_forget(a->remote);
 	probation_reset(a->probation);
 	pinning_window_reset(&a->pinning);
@@ -96,6 +97,7 @@ bool agent_tick(struct agent *a)
 		agent_check_machine(a, now->mono_ns, row.v[FEATURE_VCPUS]);
 		agent_recommend_pinning(a, &row);
 		ask_remote(a, &row);
+		host_tick(&a->host, &row, now->mono_ns);
 		meter_row(a->meter, &row, row.dt_s);
 		count_page(a, &row, now->mono_ns);
 	}

@@ -59,6 +59,7 @@ struct config {
 	int64_t signature_threshold; /* different trusted keys that must have signed */
 	int64_t probation_ticks;     /* a new bundle serves on probation so long; 0: never */
 	char reload_token_file[512]; /* of POST /-/reload; "" switches it off */
+	char host_energy_path[512];  /* powercap zones of the host; "": the kernel's own */
 	int idle;		     /* enum idle_method */
 	struct {
 		int mode, meaning; /* enum powercap_mode, enum powercap_meaning */

@@ -88,6 +88,8 @@ const struct key config_keys[] = {
 	 .allowed = "a whole number of sampling intervals, 0 to 1000000"},
 	{"reload_token_file", "reloadTokenFile", KEY_STRING, AT(reload_token_file),
 	 .allowed = "a file"},
+	{"host_energy_path", "hostEnergyPath", KEY_STRING, AT(host_energy_path),
+	 .allowed = "a directory"},
 	{"idle", NULL, KEY_CHOICE, AT(idle), NO_NUMBERS, {"none", "share", NULL}, "none or share"},
 	{"powercap", NULL, KEY_SECTION, .allowed = "a section of keys"},
 	{"powercap.mode",

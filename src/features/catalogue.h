@@ -165,7 +165,7 @@ void row_clear(struct row *r);
  */
 void row_complete(struct row *r);
 
-/* The highest tier whose features this row holds (never TIER_HOST). */
+/* The highest tier whose features this row holds: never TIER_HOST, which is energy, no feature. */
 enum tier row_tier(const struct row *r);
 
 #endif

@@ -102,6 +102,14 @@ static void shift(struct zone_estimate *z, double delta_w)
 	z->high_w = fmax(z->high_w, watts);
 }
 
+/* How far down a part may be moved. */
+static double least_w(const struct zone_estimate *z, const struct zone_estimate *package)
+{
+	if (z->fixed)
+		return zone_watts(z);
+	return package->fixed ? 0 : z->low_w;
+}
+
 /*
  * The package holds its parts, so its estimate says more about their sum than they
  * about it: they give way first, each down to its low end in proportion to the
@@ -122,7 +130,7 @@ void estimate_reconcile(struct estimate *e)
 		if (!z->valid)
 			continue;
 		sum += zone_watts(z);
-		room += zone_watts(z) - z->low_w;
+		room += zone_watts(z) - least_w(z, package);
 	}
 	excess = sum - zone_watts(package);
 	if (!(excess > 0))
@@ -131,7 +139,7 @@ void estimate_reconcile(struct estimate *e)
 		struct zone_estimate *z = &e->zone[parts[i]];
 
 		if (z->valid && room > 0)
-			shift(z, -fmin(excess / room, 1) * (zone_watts(z) - z->low_w));
+			shift(z, -fmin(excess / room, 1) * (zone_watts(z) - least_w(z, package)));
 	}
 	/* What is left, rounding included, is the package's. */
 	sum = 0;
@@ -140,7 +148,8 @@ void estimate_reconcile(struct estimate *e)
 			sum += zone_watts(&e->zone[parts[i]]);
 	}
 	e->excess_w = fmax(sum - zone_watts(package), 0);
-	shift(package, e->excess_w);
+	if (!package->fixed)
+		shift(package, e->excess_w);
 }
 
 void model_set_estimate(const struct model_set *s, const double *x,

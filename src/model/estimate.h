@@ -38,6 +38,7 @@ enum fallback {
 
 struct zone_estimate {
 	bool valid;		 /* false: no watts can be said; all else undefined */
+	bool fixed;		 /* handed in by the host: no other estimate moves it */
 	double active_w, idle_w; /* watts = active_w + idle_w */
 	double low_w, high_w;	 /* 90 % interval of watts; 0 <= low <= watts <= high */
 	double confidence;	 /* [0, 1] */
@@ -88,7 +89,8 @@ void model_set_estimate(const struct model_set *s, const double *x,
 
 /*
  * core + uncore <= package: the parts give way down to their low ends, then the
- * package rises.
+ * package rises. What is fixed stays: below a package that is, the other parts
+ * give way as far as they must.
  */
 void estimate_reconcile(struct estimate *e);
 

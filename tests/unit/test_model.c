@@ -343,6 +343,33 @@ static void parts_give_way_before_the_package_does(void **state)
 	assert_close(zone_watts(package), 24, 1e-12);
 }
 
+static void nothing_moves_what_the_host_said(void **state)
+{
+	struct estimate e = {0};
+	struct zone_estimate *package = &e.zone[ZONE_PACKAGE], *core = &e.zone[ZONE_CORE],
+			     *uncore = &e.zone[ZONE_UNCORE];
+
+	(void)state;
+	*package = (struct zone_estimate){.valid = true, .fixed = true, .active_w = 20};
+	zone_estimate_bound(package, 1, 1, 0);
+	*core = (struct zone_estimate){.valid = true, .fixed = true, .active_w = 15};
+	zone_estimate_bound(core, 10, 1, 0);
+	*uncore = (struct zone_estimate){.valid = true, .active_w = 8};
+	zone_estimate_bound(uncore, 1, 1, 0);
+	estimate_reconcile(&e); /* uncore gives way, below its low end where it must */
+	assert_true(zone_watts(package) == 20 && zone_watts(core) == 15);
+	assert_close(zone_watts(uncore), 5, 1e-12);
+	assert_true(uncore->low_w <= zone_watts(uncore));
+	package->fixed = false;
+	package->active_w = 12; /* an estimated package rises to what the host said of core */
+	package->low_w = 11;
+	uncore->low_w = 4;
+	estimate_reconcile(&e);
+	assert_true(zone_watts(core) == 15);
+	assert_close(zone_watts(uncore), 4, 1e-12);
+	assert_close(zone_watts(package), 19, 1e-12);
+}
+
 /* By hand, of (5 - 1) 2 = 8 and (88 - 100) -0.5 = 6, then of both negative, then of 0 and 0. */
 static void a_row_norm_divides_what_the_family_sees(void **state)
 {
@@ -479,6 +506,7 @@ int main(void)
 		cmocka_unit_test(an_upper_end_is_what_the_machine_can_draw),
 		cmocka_unit_test(core_and_uncore_fit_into_package),
 		cmocka_unit_test(parts_give_way_before_the_package_does),
+		cmocka_unit_test(nothing_moves_what_the_host_said),
 		cmocka_unit_test(a_set_without_sense_is_refused),
 		cmocka_unit_test(the_kernel_is_materns),
 	};
