@@ -78,7 +78,8 @@ struct doctor_options {
 /*
  * Look at everything. What is wrong becomes a finding; the return is only for
  * what keeps the doctor itself from looking: -ENOENT for a root, -ENOMEM.
- * Takes a fifth of a second. `ret` is large: allocate it.
+ * Takes a fifth of a second, and up to two where there is energy of the host to
+ * watch rising. `ret` is large: allocate it.
  */
 int doctor_examine(const struct doctor_options *o, struct doctor *ret, struct err *e);
 

@@ -12,12 +12,14 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "base/powercap.h"
+#include "collect/rapl.h"
 #include "doctor/parts.h"
 #include "features/interval.h"
 #include "model/prior.h"
 
 #define STEAL_MUCH 0.05 /* of all CPU time since boot */
 #define BETWEEN_NS 200000000
+#define RISE_TRIES 10
 #define PMU_COSTS                                                                                  \
 	"on the set nx12 the package's error is 16.49 % of mean watts without perf events, 4.35 "  \
 	"% with them (docs/accuracy.md)"
@@ -256,6 +258,7 @@ static void examine_tier(struct doctor *d)
 		[TIER_OS] = "the core clock and perf events are what a better tier needs",
 		[TIER_CLOCK] = "perf events are what the next tier needs",
 		[TIER_PMU] = "the best a guest can have by itself",
+		[TIER_HOST] = "the host hands in its own energy",
 	};
 
 	find(d, "tier", VERDICT_OK, "%s: %s%s", tier_name(d->tier), better[d->tier],
@@ -296,25 +299,97 @@ static bool take_samples(struct doctor *d, struct sample s[2], struct row *row)
 	return r == 0;
 }
 
-/* ---- what Kepler may find ---- */
+/* ---- what the host hands in ---- */
 
-static void examine_rapl(struct doctor *d)
+/* Whether a zone of ours rises: 1 and which; 0: none does within two refreshes of QEMU's; -errno.
+ */
+static int watch_energy(struct rapl *r, const struct root *root, const char *folder, char names[64])
 {
-	char name[32], mark[64];
+	const struct timespec between = {.tv_nsec = BETWEEN_NS};
+	int error = rapl_find(r, root, folder);
+	struct rapl_events events;
+	double grown_j[ZONE_COUNT];
+	bool rises = false;
+	size_t n = 0;
 
-	if (root_read_line(&d->root, "/sys" POWERCAP_CLASS POWERCAP_MARKER, mark, sizeof(mark)) > 0)
+	for (int i = 0; error == 0 && r->error == 0 && i < RISE_TRIES && !rises; i++) {
+		nanosleep(&between, NULL);
+		rapl_read(r, BETWEEN_NS / 1e9, grown_j, &events);
+		for (int z = 0; z < ZONE_RAPL_COUNT; z++) {
+			if (!(grown_j[z] > 0))
+				continue;
+			n += (size_t)snprintf(names + n, 64 - n, "%s%s", n ? ", " : "",
+					      zone_name((enum zone)z));
+			rises = true;
+		}
+	}
+	error = error < 0 ? error : r->error;
+	rapl_close(r);
+	return error < 0 ? error : rises;
+}
+
+static void find_no_energy(struct doctor *d, const char *folder, int error)
+{
+	if (error == -EEXIST)
 		find(d, "rapl", VERDICT_OK,
-		     "/sys" POWERCAP_CLASS " shows the tree of vmwatts powercap");
-	else if (root_read_line(&d->root, "/sys" POWERCAP_CLASS "/intel-rapl:0/name", name,
-				sizeof(name)) < 0)
+		     "%s shows the tree of vmwatts powercap: estimates of our own, which are not "
+		     "taken for the host's energy",
+		     folder);
+	else if (error == -ENODEV && d->config.host_energy_path[0])
+		find_remedy(
+			d, "rapl", VERDICT_FAIL,
+			"mount what the host shares there before the agent starts, or correct "
+			"host_energy_path",
+			"host_energy_path %s has no zone (intel-rapl:0 with name and energy_uj)",
+			folder);
+	else if (error == -ENODEV)
 		find(d, "rapl", VERDICT_OK,
 		     "no RAPL of its own (/sys/class/powercap), as in most VMs");
+	else if (refused(error))
+		find_remedy(d, "rapl", VERDICT_WARN,
+			    "let the agent's user, and nobody else, read energy_uj "
+			    "(docs/clouds.md): then the host's own watts are served",
+			    "%s has zones of the host, whose energy_uj this user may not read: "
+			    "models answer",
+			    folder);
 	else
 		find_remedy(
 			d, "rapl", VERDICT_WARN,
-			"in a VM it is the hypervisor's own estimate by CPU time (QEMU's virtual "
-			"RAPL): decide which of the two Kepler is to read",
-			"this machine shows RAPL zones of its own");
+			"have the host share energy_uj as whole microjoules, or remove the zone",
+			"%s has zones of the host, whose energy_uj cannot be read (%s): models "
+			"answer",
+			folder, strerror(-error));
+}
+
+/* Whether the host's own energy is there for the agent. */
+static bool examine_rapl(struct doctor *d)
+{
+	const struct root machine = {.prefix = ""};
+	bool told = d->config.host_energy_path[0];
+	const char *folder = told ? d->config.host_energy_path : "/sys" POWERCAP_CLASS;
+	char names[64] = "";
+	autofree struct rapl *r = malloc(sizeof(*r));
+	int found = r ? watch_energy(r, told ? &machine : &d->root, folder, names) : -ENOMEM;
+
+	if (found < 0)
+		find_no_energy(d, folder, found);
+	else if (!told && root_is_self(&d->root) && !strcmp(d->identity.hypervisor, "none"))
+		find_remedy(d, "rapl", VERDICT_WARN, "let Kepler read it",
+			    "%s is the RAPL of this machine, which is no VM: it is not taken for a "
+			    "VM's share",
+			    folder);
+	else if (!found)
+		find_remedy(d, "rapl", VERDICT_WARN,
+			    "run it again under load; where it never rises, as on many clouds, "
+			    "nothing is to be had of it",
+			    "%s has zones of the host, and none rises: they count as absent, and "
+			    "models answer",
+			    folder);
+	else
+		find(d, "rapl", VERDICT_OK,
+		     "the host hands in the energy of %s (%s), which the agent serves", names,
+		     folder);
+	return d->findings[d->n - 1].verdict == VERDICT_OK && found > 0;
 }
 
 void examine_guest(struct doctor *d)
@@ -322,6 +397,7 @@ void examine_guest(struct doctor *d)
 	struct sample s[2] = {{.have = 0}, {.have = 0}};
 	struct err why = ERR_INIT;
 	struct row row;
+	bool sampled;
 
 	row_clear(&row);
 	d->identified = identity_read(&d->identity, &d->root, &why) == 0;
@@ -333,8 +409,8 @@ void examine_guest(struct doctor *d)
 		find_remedy(d, "cpu", VERDICT_FAIL, "mount /proc, or point --root at where it is",
 			    "%s", why.msg);
 	}
-	if (take_samples(d, s, &row)) {
-		examine_tier(d);
+	sampled = take_samples(d, s, &row);
+	if (sampled) {
 		examine_pmu(d);
 		examine_core_clock(d, &row);
 		examine_sources(d);
@@ -345,5 +421,8 @@ void examine_guest(struct doctor *d)
 	sample_release(&s[0]);
 	sample_release(&s[1]);
 	examine_clock_source(d);
-	examine_rapl(d);
+	if (examine_rapl(d))
+		d->tier = TIER_HOST;
+	if (sampled)
+		examine_tier(d);
 }
