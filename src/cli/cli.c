@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -215,11 +216,13 @@ int cli_fail(const char *command, const struct err *e)
 
 int cli_print(const char *command, struct text *t)
 {
-	int failed = t->failed || fwrite(t->s, 1, t->len, stdout) != t->len || fflush(stdout);
+	bool failed = t->failed;
 
-	text_release(t);
 	if (failed)
-		fprintf(stderr, "vmwatts %s: cannot write the answer\n", command);
+		fprintf(stderr, "vmwatts %s: out of memory\n", command);
+	else
+		fwrite(t->s, 1, t->len, stdout); /* cli_main says whether it could be written */
+	text_release(t);
 	return failed ? 1 : 0;
 }
 
@@ -243,7 +246,33 @@ static void print_commands(FILE *out, const char *program, const struct command 
 		program);
 }
 
-int cli_main(int argc, char **argv, const char *program, const struct command *commands, size_t n)
+/*
+ * Standard descriptors that are closed are held open the wrong way round: no file of ours gets
+ * their number, and using one fails as before.
+ */
+static void hold_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null",
+				    (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+	}
+}
+
+/* The exit code: a command that printed and was not heard has failed, whatever it says. */
+static int heard(const char *program, int code)
+{
+	const char *why = fflush(stdout) == EOF ? strerror(errno) : ferror(stdout) ? "" : NULL;
+
+	if (code || !why)
+		return code;
+	fprintf(stderr, "%s: cannot write the answer on stdout%s%s\n", program, *why ? ": " : "",
+		why);
+	return 1;
+}
+
+static int run_command(int argc, char **argv, const char *program, const struct command *commands,
+		       size_t n)
 {
 	const char *names[32], *near;
 
@@ -272,6 +301,12 @@ int cli_main(int argc, char **argv, const char *program, const struct command *c
 	fprintf(stderr, "%s: no command '%s'%s%s%s (see %s --help)\n", program, argv[1],
 		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "", program);
 	return 2;
+}
+
+int cli_main(int argc, char **argv, const char *program, const struct command *commands, size_t n)
+{
+	hold_standard_descriptors();
+	return heard(program, run_command(argc, argv, program, commands, n));
 }
 
 static void print_actions(FILE *out, const char *command, const struct command *actions, size_t n)

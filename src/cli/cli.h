@@ -57,10 +57,13 @@ int cli_parse(int argc, char **argv, const struct command_help *h,
 /* Print "vmwatts COMMAND: sentence" on stderr; returns 1, or 2 for ERR_USAGE. */
 int cli_fail(const char *command, const struct err *e);
 
-/* Write the answer on stdout and release it. 0, or 1 told on stderr. */
+/* Print the answer on stdout and release it. 0, or 1 told on stderr: no memory for it. */
 int cli_print(const char *command, struct text *t);
 
-/* Find argv[1] in the table and run it; exec its helper where it has one. */
+/*
+ * Find argv[1] in the table and run it; exec its helper where it has one. Returns the exit code:
+ * 1, told on stderr, where what was printed on stdout could not be written.
+ */
 int cli_main(int argc, char **argv, const char *program, const struct command *commands, size_t n);
 
 /*

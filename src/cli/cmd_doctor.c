@@ -64,5 +64,6 @@ int cmd_doctor(int argc, char **argv)
 	(json ? doctor_json : doctor_text)(d, &t);
 	if (cli_print(argv[0], &t) != 0)
 		return 1;
-	return doctor_count(d, VERDICT_FAIL) ? 1 : 0;
+	/* That the report is lost is the worse news, and cli_main's to tell. */
+	return fflush(stdout) == 0 && doctor_count(d, VERDICT_FAIL) ? 1 : 0;
 }

@@ -214,11 +214,7 @@ static int estimate_rows(struct session *s, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	if (r == 0)
-		r = flush(s, e);
-	if (r == 0 && fflush(stdout) == EOF)
-		r = err_errno(e, "cannot write the estimates");
-	return r;
+	return r == 0 ? flush(s, e) : r;
 }
 
 static int open_input(struct session *s, struct err *e)

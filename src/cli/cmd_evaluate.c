@@ -53,16 +53,16 @@ static int load_datasets(const struct string_list *paths, struct table **ret, st
 
 static int write_report(const struct report *report, bool json, struct err *e)
 {
-	struct text out = {0};
-	bool failed;
+	autotext struct text out = {0};
 
 	if (json)
 		report_json(report, &out);
 	else
 		report_people(report, &out);
-	failed = out.failed || fwrite(out.s, 1, out.len, stdout) != out.len || fflush(stdout);
-	text_release(&out);
-	return failed ? err_errno(e, "cannot write the report") : 0;
+	if (out.failed)
+		return err_nomem(e);
+	fputs(out.s, stdout);
+	return 0;
 }
 
 /* Every round of a retrain's work folder, as `retrain --history` shows it; nothing where DIR is

@@ -401,7 +401,7 @@ static int export_set(const struct model_set *s, const struct export_arguments *
 	}
 	text_add(&json, "]");
 	if (r == 0 && a->json)
-		return cli_print("model export", &json) ? err_set(e, -EIO, "stdout is gone") : 0;
+		return cli_print("model export", &json) ? err_nomem(e) : 0;
 	text_release(&json);
 	return r;
 }
