@@ -2,6 +2,10 @@
 /*
  * The dataset file: opening, its schema, and loading it; see dataset.h.
  *
+ * Who writes uses a WAL, so that readers need not wait, and puts it away at the end: a file with
+ * one can only be read where the files beside it can be made. Who reads may write to the files
+ * beside it where it can, so that what a killed import left is put away too; never to the dataset.
+ *
  *   run(id, name, ordered, interval_s, window_s)
  *   grp(id, name)                 names of groups that a column gave
  *   row(id, run, grp, time_s, <one column per feature and label>)
@@ -13,10 +17,12 @@
 #include "align/db.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -59,6 +65,13 @@ int db_fail(struct dataset *d, struct err *e)
 		r = -EIO;
 	else if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
 		return err_set(e, -EBUSY, "%s: another process is writing to it; try again",
+			       d->path);
+	if ((code == SQLITE_READONLY || code == SQLITE_CANTOPEN) && !d->writes &&
+	    access(d->path, R_OK) == 0)
+		return err_set(e, r,
+			       "%s: was not closed by who wrote it last (killed, or an older "
+			       "vmwatts), and its folder cannot be written: copy it, with D.db-wal "
+			       "if there is one, to a folder of yours",
 			       d->path);
 	if (code == SQLITE_NOTADB)
 		return err_set(e, r, "%s: not a dataset (vmwatts dataset import makes one)",
@@ -215,8 +228,11 @@ static int set_up(struct dataset *d, enum dataset_mode mode, struct err *e)
 
 	if (r < 0)
 		return r;
+	if (mode == DATASET_READ && is_new)
+		return err_set(e, -ERR_DATA, "%s: an empty dataset", d->path);
 	if (mode == DATASET_READ)
-		return is_new ? err_set(e, -ERR_DATA, "%s: an empty dataset", d->path) : 0;
+		return db_exec(d, "PRAGMA query_only = ON", e);
+	d->writes = true;
 	r = db_exec(d, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", e);
 	if (r == 0)
 		r = db_exec(d, "PRAGMA foreign_keys = ON", e);
@@ -225,20 +241,22 @@ static int set_up(struct dataset *d, enum dataset_mode mode, struct err *e)
 
 int dataset_open(const char *path, enum dataset_mode mode, struct dataset **ret, struct err *e)
 {
-	int flags = mode == DATASET_READ ? SQLITE_OPEN_READONLY
-					 : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	struct dataset *d;
+	struct stat st;
 	int r;
 
 	if (mode == DATASET_READ && access(path, R_OK) < 0)
 		return err_errno(e, "%s", path);
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return err_set(e, -EISDIR, "%s is a directory, not a dataset", path);
+	if (mode == DATASET_WRITE)
+		flags |= SQLITE_OPEN_CREATE;
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return err_nomem(e);
 	snprintf(d->path, sizeof(d->path), "%s", path);
-	r = sqlite3_open_v2(path, &d->db, flags | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK
-		    ? 0
-		    : db_fail(d, e);
+	r = sqlite3_open_v2(path, &d->db, flags, NULL) == SQLITE_OK ? 0 : db_fail(d, e);
 	if (r == 0) {
 		sqlite3_busy_timeout(d->db, 5000);
 		r = set_up(d, mode, e);
@@ -255,8 +273,21 @@ void dataset_close(struct dataset *d)
 {
 	if (!d)
 		return;
+	if (d->writes) /* refused while others have it open: the last of them does it */
+		db_exec(d, "PRAGMA journal_mode = DELETE", NULL);
 	sqlite3_close(d->db);
 	free(d);
+}
+
+void dataset_remove(const char *path)
+{
+	static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+	char name[PATH_MAX];
+
+	for (size_t i = 0; i < array_size(ends); i++) {
+		if (snprintf(name, sizeof(name), "%s%s", path, ends[i]) < PATH_MAX)
+			unlink(name);
+	}
 }
 
 /* Where the database ids of runs and groups land in the table. */

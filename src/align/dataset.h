@@ -3,7 +3,7 @@
 #define ALIGN_DATASET_H
 
 /*
- * A dataset file: SQLite (WAL), one table `run` and one table `row` with a
+ * A dataset file: SQLite (a WAL while it is written), one table `run` and one table `row` with a
  * column per catalogue feature and per zone label, so that anybody can query
  * it. docs/formats/dataset.md is the schema.
  */
@@ -22,6 +22,9 @@ enum dataset_mode { DATASET_READ, DATASET_WRITE /* created when absent */ };
 /* -ENOENT, ERR_FORMAT when the file is no dataset or one of a newer vmwatts. */
 int dataset_open(const char *path, enum dataset_mode mode, struct dataset **ret, struct err *e);
 void dataset_close(struct dataset *d);
+
+/* Remove a dataset that is closed, with what SQLite left beside it. */
+void dataset_remove(const char *path);
 
 struct import_options {
 	const char *run;	  /* NULL: the file's name without .csv */

@@ -13,6 +13,7 @@
 struct dataset {
 	sqlite3 *db;
 	char path[512];
+	bool writes;
 };
 
 /* The columns of table `row` that hold numbers: features, labels, the baseline. */

@@ -141,22 +141,20 @@ static int import_all(const char *command, const struct arguments *a)
 {
 	bool existed = access(a->out, F_OK) == 0;
 	struct err e = ERR_INIT;
-	struct dataset *d;
 	struct text t = {0};
 	size_t imported = 0;
+	struct dataset *d = NULL;
 	int r = dataset_open(a->out, DATASET_WRITE, &d, &e);
 
-	if (r < 0)
-		return cli_fail(command, &e);
 	text_add(&t, "[");
-	if (a->joined.n)
+	if (r == 0 && a->joined.n)
 		r = import_joined(d, a, &imported, &t, &e);
-	else
+	else if (r == 0)
 		r = import_pairs(d, a, &imported, &t, &e);
 	text_add(&t, "]\n");
 	dataset_close(d);
 	if (r < 0 && !imported && !existed)
-		unlink(a->out);
+		dataset_remove(a->out);
 	if (r == 0 && a->json)
 		return cli_print(command, &t);
 	text_release(&t);

@@ -59,6 +59,50 @@ refused 1 "no.db" "a dataset that is none" dataset show no.db
 refused 1 "nothere.db" "a dataset that is not there" dataset show nothere.db
 refused 2 "--out" "import without --out" dataset import --joined a.csv
 refused 2 "--joined|--guest" "import of nothing" dataset import --out y.db
+refused 1 "directory" "a dataset that is a directory" dataset show .
+
+# where nothing can be written: not the dataset, not beside it
+plain() { # COMMAND...: as somebody who may write only what permissions allow
+	if [ "$(id -u)" = 0 ]; then setpriv --bounding-set=-dac_override,-dac_read_search "$@"; else "$@"; fi
+}
+"$vmwatts" model keygen --out k >/dev/null
+mkdir shelf && cp d.db shelf && chmod 444 shelf/d.db && chmod 555 shelf
+if plain touch shelf/x 2>/dev/null; then
+	skip "a dataset on a read-only disk" "permissions do not hold here"
+else
+	is "$(plain "$vmwatts" dataset show shelf/d.db --json | jq '[.runs[].rows] | add')" 50 "a dataset on a read-only disk: show"
+	plain "$vmwatts" dataset export shelf/d.db | cmp -s - exported.csv
+	ok $? "export"
+	plain "$vmwatts" train --dataset shelf/d.db --family physics --sign-key k.key --out b.vmw >/dev/null 2>&1
+	ok $? "train"
+	plain "$vmwatts" evaluate --bundle b.vmw --trust k.pub --dataset shelf/d.db >/dev/null 2>&1
+	ok $? "evaluate"
+	chmod 755 shelf && cp d.db shelf/cut.db
+	python3 - shelf/cut.db <<-'EOF'
+		import os, sqlite3, sys
+		db = sqlite3.connect(sys.argv[1])
+		db.execute("PRAGMA journal_mode = WAL")
+		db.execute("UPDATE run SET window_s = 2")
+		db.commit()
+		os._exit(0)
+	EOF
+	rm -f shelf/cut.db-shm
+	chmod 444 shelf/cut.db* && chmod 555 shelf
+	refused 1 "not closed by who wrote it last.*copy it" "one that a killed import left there" plain "$vmwatts" dataset show shelf/cut.db
+	chmod 755 shelf && chmod 644 shelf/cut.db*
+	is "$(dataset show shelf/cut.db --json | jq '[.runs[].window_s] | unique | first')" 2 "which is read, whole, where the folder can be written"
+	is "$(ls shelf | xargs)" "cut.db d.db" "reading leaves nothing beside a dataset"
+fi
+# an import that the disk is too small for
+if unshare -m true 2>/dev/null; then
+	mkdir tiny
+	rows long.csv 30000
+	left=$(unshare -m bash -c 'mount -t tmpfs -o size=200k none tiny && "$1" dataset import --joined long.csv --out tiny/t.db 2>/dev/null
+		echo "$?" $(ls tiny)' - "$vmwatts")
+	is "$left" 1 "nothing is left of an import that filled the disk"
+else
+	skip "nothing is left of an import that filled the disk" "no mount namespaces here"
+fi
 dataset export d.db >/dev/full 2>said
 is $? 1 "export to a full disk"
 
