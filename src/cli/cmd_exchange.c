@@ -30,8 +30,8 @@ static const char *const format_names[FORMAT_COUNT] = {"onnx", "xgboost", "light
 struct import_arguments {
 	bool format[FORMAT_COUNT];
 	struct string_list files, zones;
-	const char *features, *out, *sign_key, *name, *version, *scope, *max_size;
-	long long sequence;
+	struct signed_as as;
+	const char *features, *sign_key, *scope, *max_size;
 	double window_s;
 	bool json;
 };
@@ -174,7 +174,7 @@ static int write_card(struct model_set *s, enum format f, struct err *e)
 	return 0;
 }
 
-static int check_import(const struct import_arguments *a, enum format *ret, struct model_set *s,
+static int check_import(struct import_arguments *a, enum format *ret, struct model_set *s,
 			uint64_t *ret_max_size, struct err *e)
 {
 	int n = 0, scope;
@@ -187,7 +187,7 @@ static int check_import(const struct import_arguments *a, enum format *ret, stru
 	if (n != 1)
 		return err_set(e, -ERR_USAGE,
 			       "one of --onnx, --xgboost, --lightgbm and --kepler is needed");
-	if (!a->out || !a->sign_key || a->files.n > 1 || a->files.n + a->zones.n == 0)
+	if (!a->as.out || !a->sign_key || a->files.n > 1 || a->files.n + a->zones.n == 0)
 		return err_set(e, -ERR_USAGE,
 			       "one FILE or --zone ZONE=FILE..., --out and --sign-key are needed");
 	if (*ret == FORMAT_KEPLER && (a->zones.n || !a->files.n))
@@ -205,10 +205,12 @@ static int check_import(const struct import_arguments *a, enum format *ret, stru
 	if (a->max_size && (parse_size(a->max_size, ret_max_size) < 0 || *ret_max_size < 1024 ||
 			    *ret_max_size > BUNDLE_MAX_BYTES))
 		return err_set(e, -ERR_USAGE, "--max-size %s: 1K to 16M are allowed", a->max_size);
-	snprintf(s->name, sizeof(s->name), "%s", a->name);
-	snprintf(s->version, sizeof(s->version), "%s", a->version);
-	s->created_s = signed_time();
-	s->sequence = a->sequence >= 0 ? a->sequence : s->created_s;
+	if (signed_check(&a->as, e) < 0)
+		return e->code;
+	snprintf(s->name, sizeof(s->name), "%s", a->as.name);
+	snprintf(s->version, sizeof(s->version), "%s", a->as.version);
+	s->created_s = a->as.created_s;
+	s->sequence = a->as.sequence;
 	s->scope = (enum scope)scope;
 	s->interval_s = s->window_s = a->window_s;
 	return 0;
@@ -220,7 +222,7 @@ static void print_import(const struct model_set *s, const struct import_argument
 		struct text t = {0};
 
 		text_add(&t, "{\"bundle\":");
-		text_json_string(&t, a->out);
+		text_json_string(&t, a->as.out);
 		text_printf(&t,
 			    ",\"bytes\":%zu,\"name\":\"%s\",\"version\":\"%s\",\"sequence\":%lld,"
 			    "\"card\":%s}",
@@ -245,10 +247,10 @@ static void print_import(const struct model_set *s, const struct import_argument
 	printf("%s: %zu bytes, %s %s, sequence %lld; its error is not known: vmwatts evaluate, "
 	       "then "
 	       "train --calibrate\n",
-	       a->out, len, s->name, s->version, (long long)s->sequence);
+	       a->as.out, len, s->name, s->version, (long long)s->sequence);
 }
 
-static int import(const struct import_arguments *a, struct err *e)
+static int import(struct import_arguments *a, struct err *e)
 {
 	struct model_set *s = calloc(1, sizeof(*s));
 	enum format format = FORMAT_COUNT;
@@ -266,7 +268,7 @@ static int import(const struct import_arguments *a, struct err *e)
 	if (r == 0)
 		r = secret_key_read(a->sign_key, &key, e);
 	if (r == 0) {
-		r = signed_write(s, a->out, &key, max_size, &len, e);
+		r = signed_write(s, a->as.out, &key, max_size, &len, e);
 		secret_key_wipe(&key);
 	}
 	if (r == 0)
@@ -278,7 +280,8 @@ static int import(const struct import_arguments *a, struct err *e)
 int cmd_import(int argc, char **argv)
 {
 	struct import_arguments a = {
-		.name = "imported", .version = "1.0.0", .sequence = -1, .window_s = 5};
+		.as = {.name = "imported", .version = "1.0.0", .sequence = SIGNED_SEQUENCE_NOW},
+		.window_s = 5};
 	const struct option_spec options[] = {
 		{"onnx", NULL, OPTION_FLAG, &a.format[FORMAT_ONNX],
 		 "files of ONNX: trees, linear models, scalers, small networks"},
@@ -291,12 +294,13 @@ int cmd_import(int argc, char **argv)
 		 "a file for each of these zones, into one bundle"},
 		{"features", "LIST", OPTION_STRING, &a.features,
 		 "a,b,c: all features in order; or theirs=ours,...: other names here"},
-		{"out", "FILE.vmw", OPTION_STRING, &a.out, "bundle to write; FILE.vmw.minisig too"},
+		{"out", "FILE.vmw", OPTION_STRING, &a.as.out,
+		 "bundle to write; FILE.vmw.minisig too"},
 		{"sign-key", "K.key", OPTION_STRING, &a.sign_key,
 		 "secret key (vmwatts model keygen)"},
-		{"name", "NAME", OPTION_STRING, &a.name, "the bundle's name (imported)"},
-		{"version", "V", OPTION_STRING, &a.version, "its version (1.0.0)"},
-		{"sequence", "N", OPTION_INT, &a.sequence, "orders versions (the time now)"},
+		{"name", "NAME", OPTION_STRING, &a.as.name, "the bundle's name (imported)"},
+		{"version", "V", OPTION_STRING, &a.as.version, "its version (1.0.0)"},
+		{"sequence", "N", OPTION_INT, &a.as.sequence, "orders versions (the time now)"},
 		{"scope", "S", OPTION_STRING, &a.scope,
 		 "what its watts mean: vm_active, node_total or platform (vm_active; --kepler: "
 		 "node_total)"},

@@ -28,9 +28,9 @@
 struct arguments {
 	struct string_list datasets;
 	const char *calibrate, *trust;
-	const char *out, *name, *version, *family, *scope, *sign_key, *max_size, *uncore;
-	const char *search, *budget;
-	long long sequence, seed, jobs, trials;
+	struct signed_as as;
+	const char *family, *scope, *sign_key, *max_size, *uncore, *search, *budget;
+	long long seed, jobs, trials;
 	bool stateless, json;
 };
 
@@ -104,7 +104,7 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 {
 	int scope = a->scope ? scope_find(a->scope) : SCOPE_VM_ACTIVE;
 
-	if (!a->datasets.n || !a->out || !a->sign_key)
+	if (!a->datasets.n || !a->as.out || !a->sign_key)
 		return err_set(
 			e, -ERR_USAGE,
 			"--dataset, --out and --sign-key are needed (see vmwatts train --help)");
@@ -140,13 +140,15 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 			       a->max_size);
 	if (a->jobs < 0 || a->jobs > 64 || a->seed < 0 || a->seed > 1000000)
 		return err_set(e, -ERR_USAGE, "--jobs takes 0 to 64, --seed 0 to 1000000");
+	if (signed_check(&a->as, e) < 0)
+		return e->code;
 	o->jobs = (unsigned)(a->jobs ? a->jobs : sysconf(_SC_NPROCESSORS_ONLN));
 	o->seed = (unsigned)a->seed;
 	o->max_bytes = *ret_max_size;
-	o->name = a->name;
-	o->version = a->version;
-	o->created_s = signed_time();
-	o->sequence = a->sequence >= 0 ? a->sequence : o->created_s;
+	o->name = a->as.name;
+	o->version = a->as.version;
+	o->created_s = a->as.created_s;
+	o->sequence = a->as.sequence;
 	o->scope = (enum scope)scope;
 	o->no_history = a->stateless;
 	o->uncore_definition = a->uncore;
@@ -266,21 +268,21 @@ static int run(struct arguments *a, struct err *e)
 		r = secret_key_read(a->sign_key, &key, e);
 	if (r < 0)
 		return r;
-	snprintf(trials, sizeof(trials), "%s.trials", a->out);
+	snprintf(trials, sizeof(trials), "%s.trials", a->as.out);
 	o.trials_path = trials;
 	r = load_datasets(&a->datasets, &t, e);
 	if (r == 0)
 		r = a->calibrate ? calibrate_set(a, &o, t, &s, e) : train(t, &o, &s, e);
 	if (r == 0)
-		r = signed_write(s, a->out, &key, max_size, &len, e);
+		r = signed_write(s, a->as.out, &key, max_size, &len, e);
 	if (r == 0 && o.search != SEARCH_NONE)
 		unlink(trials);
 	if (r == 0 && a->json)
 		printf("{\"bundle\":\"%s\",\"bytes\":%zu,\"name\":\"%s\",\"version\":\"%s\","
 		       "\"sequence\":%lld,\"card\":%s}\n",
-		       a->out, len, s->name, s->version, (long long)s->sequence, s->card);
+		       a->as.out, len, s->name, s->version, (long long)s->sequence, s->card);
 	else if (r == 0)
-		print_table(s, a->out, len);
+		print_table(s, a->as.out, len);
 	secret_key_wipe(&key);
 	model_set_free(s);
 	table_free(t);
@@ -289,20 +291,20 @@ static int run(struct arguments *a, struct err *e)
 
 int cmd_train(int argc, char **argv)
 {
-	struct arguments a = {.name = "vmwatts",
-			      .version = "1.0.0",
-			      .uncore = "pp1",
-			      .sequence = -1,
-			      .seed = 1,
-			      .trials = -1};
+	struct arguments a = {
+		.as = {.name = "vmwatts", .version = "1.0.0", .sequence = SIGNED_SEQUENCE_NOW},
+		.uncore = "pp1",
+		.seed = 1,
+		.trials = -1};
 	const struct option_spec options[] = {
 		{"dataset", "D.db...", OPTION_LIST, &a.datasets, "dataset files (vmwatts dataset)"},
-		{"out", "FILE.vmw", OPTION_STRING, &a.out, "bundle to write; FILE.vmw.minisig too"},
+		{"out", "FILE.vmw", OPTION_STRING, &a.as.out,
+		 "bundle to write; FILE.vmw.minisig too"},
 		{"sign-key", "K.key", OPTION_STRING, &a.sign_key,
 		 "secret key (vmwatts model keygen)"},
-		{"name", "NAME", OPTION_STRING, &a.name, "the bundle's name (vmwatts)"},
-		{"version", "V", OPTION_STRING, &a.version, "its version (1.0.0)"},
-		{"sequence", "N", OPTION_INT, &a.sequence, "orders versions (the time now)"},
+		{"name", "NAME", OPTION_STRING, &a.as.name, "the bundle's name (vmwatts)"},
+		{"version", "V", OPTION_STRING, &a.as.version, "its version (1.0.0)"},
+		{"sequence", "N", OPTION_INT, &a.as.sequence, "orders versions (the time now)"},
 		{"family", "F", OPTION_STRING, &a.family,
 		 "auto (a blend of experts), linear, physics, forest, gbdt, hybrid or mlp (auto)"},
 		{"search", "S", OPTION_STRING, &a.search,

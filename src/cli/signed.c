@@ -3,22 +3,67 @@
 #include "cli/signed.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/parse.h"
 #include "base/text.h"
 #include "bundle/bundle.h"
 
-int64_t signed_time(void)
+static int64_t time_now(void)
 {
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 	int64_t t;
 
 	return epoch && parse_i64(epoch, &t) == 0 ? t : (int64_t)time(NULL);
+}
+
+static int check_name(const char *option, const char *name, size_t size, struct err *e)
+{
+	if (model_name_ok(name, size))
+		return 0;
+	return err_set(e, -ERR_USAGE,
+		       "--%s %.80s: up to %zu letters, digits, '.', '_' or '-' are allowed, the "
+		       "first neither '.' nor '-'",
+		       option, name, size - 1);
+}
+
+/* Whether file_replace() will be able to: it makes a new file beside OUT. */
+static int check_out(const char *out, struct err *e)
+{
+	char copy[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(copy, sizeof(copy), "%s", out) >= PATH_MAX)
+		return err_set(e, -ENAMETOOLONG, "--out: path too long");
+	if (stat(out, &st) == 0 && S_ISDIR(st.st_mode))
+		return err_set(e, -EISDIR, "--out %s is a directory: name a file in it", out);
+	if (access(dirname(copy), W_OK | X_OK) < 0)
+		return err_errno(e, "--out %s cannot be written", out);
+	return 0;
+}
+
+int signed_check(struct signed_as *as, struct err *e)
+{
+	const struct model_set *s = NULL;
+	int r = check_name("name", as->name, sizeof(s->name), e);
+
+	if (r == 0)
+		r = check_name("version", as->version, sizeof(s->version), e);
+	if (r < 0)
+		return r;
+	as->created_s = time_now();
+	if (as->sequence == SIGNED_SEQUENCE_NOW)
+		as->sequence = as->created_s;
+	if (as->sequence < 0)
+		return err_set(e, -ERR_USAGE, "--sequence takes a number from 0");
+	return check_out(as->out, e);
 }
 
 int signed_write(const struct model_set *s, const char *out, const struct secret_key *key,

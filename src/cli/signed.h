@@ -4,6 +4,7 @@
 
 /* A bundle as commands write it: OUT and its signature beside it. */
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,8 +14,18 @@
 
 #define SIGNED_MAX_SIZE (900u << 10) /* fits a ConfigMap */
 
-/* Now, or SOURCE_DATE_EPOCH where it is set, so that the same input gives the same bytes. */
-int64_t signed_time(void);
+#define SIGNED_SEQUENCE_NOW LLONG_MIN
+
+/* What a command line says of the bundle to write. */
+struct signed_as {
+	const char *out, *name, *version;
+	long long sequence; /* SIGNED_SEQUENCE_NOW: as created_s */
+	int64_t created_s;  /* set by signed_check: now, or SOURCE_DATE_EPOCH, so that the same
+			     * input gives the same bytes */
+};
+
+/* Check it, before the work that would be lost: ERR_USAGE, or why OUT cannot be written. */
+int signed_check(struct signed_as *as, struct err *e);
 
 /* Write OUT and OUT.minisig; *ret_len is the bundle's bytes. -EFBIG over max_size. */
 int signed_write(const struct model_set *s, const char *out, const struct secret_key *key,

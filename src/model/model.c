@@ -372,19 +372,21 @@ static bool check_inputs(const struct model_set *s)
 	return true;
 }
 
-static bool check_name(const char *name)
+bool model_name_ok(const char *name, size_t size)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
-	return name[0] && name[0] != '.' && name[0] != '-' && !name[strspn(name, allowed)];
+	return name[0] && name[0] != '.' && name[0] != '-' && strlen(name) < size &&
+	       !name[strspn(name, allowed)];
 }
 
 int model_set_check(const struct model_set *s, struct err *e)
 {
 	size_t n_models = 0;
 
-	if (!check_name(s->name) || !check_name(s->version))
+	if (!model_name_ok(s->name, sizeof(s->name)) ||
+	    !model_name_ok(s->version, sizeof(s->version)))
 		return err_set(e, -ERR_FORMAT,
 			       "name and version are letters, digits, '.', '_' and '-'");
 	if (s->scope >= SCOPE_COUNT)

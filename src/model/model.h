@@ -329,7 +329,7 @@ struct profile {
 };
 
 struct model_set {
-	char name[64], version[32];   /* [A-Za-z0-9._-]+ */
+	char name[64], version[32];   /* [A-Za-z0-9._-]+, the first neither '.' nor '-' */
 	int64_t sequence;	      /* orders versions of one name */
 	int64_t created_s, expires_s; /* seconds since the epoch; expires 0 = never */
 	enum scope scope;
@@ -364,6 +364,9 @@ void model_set_release(struct model_set *s);
 
 /* Release and free a set that was allocated; NULL is fine. */
 void model_set_free(struct model_set *s);
+
+/* Whether a set may have it as its name or version, which is an array of `size` characters. */
+bool model_name_ok(const char *name, size_t size);
 
 /*
  * Everything that estimating relies on: indices in range, numbers finite,

@@ -199,12 +199,6 @@ static int apply_training(const struct settings *s, struct train_options *o, str
 	return 0;
 }
 
-static bool is_name(const char *s)
-{
-	return *s && strlen(s) < 64 && *s != '.' && *s != '-' &&
-	       !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")];
-}
-
 int settings_apply(const struct settings *s, struct retrain_options *ret, struct err *e)
 {
 	struct retrain_options o = *ret;
@@ -221,7 +215,7 @@ int settings_apply(const struct settings *s, struct retrain_options *ret, struct
 		return err_set(e, -ERR_USAGE,
 			       "--promote %s: better, not-worse or always are allowed", s->promote);
 	o.train.name = s->name ? s->name : "vmwatts";
-	if (!is_name(o.train.name))
+	if (!model_name_ok(o.train.name, sizeof(((struct model_set *)0)->name)))
 		return err_set(e, -ERR_USAGE,
 			       "--name %s: up to 63 letters, digits, '.', '_' or '-' are allowed",
 			       s->name);

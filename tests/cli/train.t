@@ -100,6 +100,16 @@ refused 2 "--dataset" "no dataset" train --out x.vmw
 refused 2 "auto, blend.*mlp" "an unknown family" train --dataset d.db --out x.vmw --family magic
 refused 2 "scope" "an unknown scope" train --dataset d.db --out x.vmw --scope all
 refused 1 "nodir" "a folder that is not there" train --dataset d.db --out nodir/x.vmw
+# what would be found only when the work is done is looked at before: the dataset is not even opened
+refused 1 "nodir" "a folder that is not there, before training" train --dataset nothere.db --out nodir/x.vmw
+refused 1 "is a directory" "an --out that is a folder" train --dataset nothere.db --out .
+long=$(printf 'n%.0s' {1..64})
+refused 2 "--name a/b: up to 63 letters" "a bad name" train --dataset nothere.db --out x.vmw --name a/b
+refused 2 "--name $long.*63" "a name that would be cut" train --dataset nothere.db --out x.vmw --name "$long"
+refused 2 "--name : " "no name" train --dataset nothere.db --out x.vmw --name ""
+refused 2 "--version .1: up to 31 letters" "a bad version" train --dataset nothere.db --out x.vmw --version .1
+refused 2 "--version.*31" "a version that would be cut" train --dataset nothere.db --out x.vmw --version "${long:32}"
+refused 2 "--sequence takes a number from 0" "a negative sequence" train --dataset nothere.db --out x.vmw --sequence -1
 train --dataset d.db --out x.vmw --max-size 1500 >/dev/null 2>said
 is $? 1 "a bundle that does not fit"
 like "$(tail -1 said)" "allows 1500: .*--family physics" "and what to do"
