@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 int parse_u64(const char *s, uint64_t *ret_value)
 {
@@ -133,6 +134,38 @@ int parse_duration_ns(const char *s, int64_t *ret_ns)
 	if (total > 9e18)
 		return -ERANGE;
 	*ret_ns = negative ? -(int64_t)total : (int64_t)total;
+	return 0;
+}
+
+/* 00:00 UTC of a day that the calendar has. */
+static bool parse_day(const char *s, int64_t *ret_s)
+{
+	struct tm tm = {0};
+	const char *rest = strptime(s, "%Y-%m-%d", &tm);
+	int day = tm.tm_mday;
+
+	if (!rest || *rest)
+		return false;
+	*ret_s = timegm(&tm);
+	return tm.tm_mday == day;
+}
+
+int parse_until(const char *s, int64_t from_s, int64_t *ret_s)
+{
+	size_t n = strlen(s);
+	int64_t until_s, span_ns;
+	double days;
+
+	if (n > 1 && s[n - 1] == 'd' && parse_double_n(s, n - 1, &days) == 0 && days > 0 &&
+	    days <= 36525)
+		until_s = from_s + (int64_t)(days * 86400);
+	else if (parse_duration_ns(s, &span_ns) == 0)
+		until_s = from_s + span_ns / 1000000000;
+	else if (!parse_day(s, &until_s))
+		return -EINVAL;
+	if (until_s <= from_s)
+		return -ERANGE;
+	*ret_s = until_s;
 	return 0;
 }
 

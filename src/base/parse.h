@@ -25,6 +25,12 @@ int parse_double_n(const char *s, size_t n, double *ret_value);
 /* A Go-style duration: "5s", "100ms", "1m30s", "1.5s". Nanoseconds. */
 int parse_duration_ns(const char *s, int64_t *ret_ns);
 
+/*
+ * When something ends that begins at from_s: "2027-06-30", 00:00 UTC of that day, or a span from
+ * then on, "180d" or as parse_duration_ns(). Seconds since the epoch, always after from_s.
+ */
+int parse_until(const char *s, int64_t from_s, int64_t *ret_s);
+
 /* "true" or "false" in any case; nothing else. */
 int parse_bool(const char *s, bool *ret_value);
 

@@ -210,6 +210,7 @@ static int check_import(struct import_arguments *a, enum format *ret, struct mod
 	snprintf(s->name, sizeof(s->name), "%s", a->as.name);
 	snprintf(s->version, sizeof(s->version), "%s", a->as.version);
 	s->created_s = a->as.created_s;
+	s->expires_s = a->as.expires_s;
 	s->sequence = a->as.sequence;
 	s->scope = (enum scope)scope;
 	s->interval_s = s->window_s = a->window_s;
@@ -301,6 +302,9 @@ int cmd_import(int argc, char **argv)
 		{"name", "NAME", OPTION_STRING, &a.as.name, "the bundle's name (imported)"},
 		{"version", "V", OPTION_STRING, &a.as.version, "its version (1.0.0)"},
 		{"sequence", "N", OPTION_INT, &a.as.sequence, "orders versions (the time now)"},
+		{"expires", "WHEN", OPTION_STRING, &a.as.expires,
+		 "a day such as 2027-06-30 or a span such as 180d: is not installed from then on "
+		 "(never)"},
 		{"scope", "S", OPTION_STRING, &a.scope,
 		 "what its watts mean: vm_active, node_total or platform (vm_active; --kepler: "
 		 "node_total)"},

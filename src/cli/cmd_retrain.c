@@ -138,6 +138,8 @@ int cmd_retrain(int argc, char **argv)
 		{"max-size", "SIZE", OPTION_STRING, &s->max_size, "largest bundle (900K)"},
 		{"group", "COLUMN", OPTION_STRING, &s->group, "as vmwatts dataset import"},
 		{"window", "S", OPTION_STRING, &s->window, "as vmwatts dataset import"},
+		{"expires", "WHEN", OPTION_STRING, &s->expires,
+		 "of a bundle, as vmwatts train: a span such as 180d (never)"},
 		{"seed", "N", OPTION_STRING, &s->seed, "what chance is drawn from (1)"},
 		{"jobs", "N", OPTION_STRING, &s->jobs, "folds at a time (all CPUs)"},
 		{"force", NULL, OPTION_FLAG, &a.force, "train although no recording is new"},

@@ -148,6 +148,7 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 	o->name = a->as.name;
 	o->version = a->as.version;
 	o->created_s = a->as.created_s;
+	o->expires_s = a->as.expires_s;
 	o->sequence = a->as.sequence;
 	o->scope = (enum scope)scope;
 	o->no_history = a->stateless;
@@ -246,6 +247,7 @@ static int calibrate_set(const struct arguments *a, const struct train_options *
 	snprintf(s->version, sizeof(s->version), "%s", o->version);
 	s->sequence = o->sequence;
 	s->created_s = o->created_s;
+	s->expires_s = o->expires_s ? o->expires_s : s->expires_s;
 	s->trained_on = (struct applicability){.cpu_vendor = ""};
 	table_vcpus(t, &s->trained_on.vcpus_min, &s->trained_on.vcpus_max);
 	*ret = s;
@@ -305,6 +307,9 @@ int cmd_train(int argc, char **argv)
 		{"name", "NAME", OPTION_STRING, &a.as.name, "the bundle's name (vmwatts)"},
 		{"version", "V", OPTION_STRING, &a.as.version, "its version (1.0.0)"},
 		{"sequence", "N", OPTION_INT, &a.as.sequence, "orders versions (the time now)"},
+		{"expires", "WHEN", OPTION_STRING, &a.as.expires,
+		 "a day such as 2027-06-30 or a span such as 180d: is not installed from then on "
+		 "(never; with --calibrate: as the bundle)"},
 		{"family", "F", OPTION_STRING, &a.family,
 		 "auto (a blend of experts), linear, physics, forest, gbdt, hybrid or mlp (auto)"},
 		{"search", "S", OPTION_STRING, &a.search,

@@ -63,6 +63,11 @@ int signed_check(struct signed_as *as, struct err *e)
 		as->sequence = as->created_s;
 	if (as->sequence < 0)
 		return err_set(e, -ERR_USAGE, "--sequence takes a number from 0");
+	if (as->expires && parse_until(as->expires, as->created_s, &as->expires_s) < 0)
+		return err_set(e, -ERR_USAGE,
+			       "--expires %s: a day to come such as 2027-06-30, or a span such as "
+			       "180d, is needed",
+			       as->expires);
 	return check_out(as->out, e);
 }
 

@@ -18,10 +18,11 @@
 
 /* What a command line says of the bundle to write. */
 struct signed_as {
-	const char *out, *name, *version;
-	long long sequence; /* SIGNED_SEQUENCE_NOW: as created_s */
-	int64_t created_s;  /* set by signed_check: now, or SOURCE_DATE_EPOCH, so that the same
-			     * input gives the same bytes */
+	const char *out, *name, *version, *expires; /* expires NULL: never */
+	long long sequence;			    /* SIGNED_SEQUENCE_NOW: as created_s */
+	/* Set by signed_check; created is now, or SOURCE_DATE_EPOCH, so that the same input gives
+	 * the same bytes. */
+	int64_t created_s, expires_s;
 };
 
 /* Check it, before the work that would be lost: ERR_USAGE, or why OUT cannot be written. */

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/kernel.h"
+#include "base/parse.h"
 #include "bundle/bundle.h"
 #include "bundle/minisign.h"
 #include "retrain/history.h"
@@ -167,6 +168,9 @@ static int train_candidate(struct round *r, struct err *e)
 	options.version = r->state.version;
 	options.sequence = r->state.sequence;
 	options.created_s = r->state.created_s;
+	if (code == 0 && r->o->expires &&
+	    parse_until(r->o->expires, options.created_s, &options.expires_s) < 0)
+		code = err_set(e, -ERR_USAGE, "--expires %s is past", r->o->expires);
 	options.trials_path = work_file(&r->work, CANDIDATE ".trials", trials);
 	if (code == 0)
 		code = load_split(r, &t, &held, e);

@@ -31,6 +31,7 @@ struct retrain_options {
 	const char *sign_key;	  /* minisign's secret key */
 	const char *trust;	  /* of the serving bundle; NULL: sign_key's public half */
 	const char *group_column; /* as dataset import --group */
+	const char *expires;	  /* of the candidate, as parse_until(); NULL: never */
 	double window_s;	  /* as dataset import --window */
 	struct holdout_rule hold_out;
 	enum promote_rule promote;

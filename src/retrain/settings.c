@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -39,6 +40,7 @@ static const struct {
 	{"uncore", offsetof(struct settings, uncore)},
 	{"group", offsetof(struct settings, group)},
 	{"window", offsetof(struct settings, window)},
+	{"expires", offsetof(struct settings, expires)},
 };
 
 static const char **slot(struct settings *s, size_t k)
@@ -204,6 +206,7 @@ int settings_apply(const struct settings *s, struct retrain_options *ret, struct
 	struct retrain_options o = *ret;
 	int rule = s->promote ? promote_find(s->promote) : PROMOTE_BETTER;
 	int r = apply_training(s, &o.train, e);
+	int64_t until_s;
 
 	if (r < 0)
 		return r;
@@ -222,6 +225,11 @@ int settings_apply(const struct settings *s, struct retrain_options *ret, struct
 	if (s->window &&
 	    (parse_double(s->window, &o.window_s) < 0 || o.window_s < 0 || o.window_s > 3600))
 		return err_set(e, -ERR_USAGE, "--window takes 0 to 3600 seconds");
+	if (s->expires && parse_until(s->expires, time(NULL), &until_s) < 0)
+		return err_set(e, -ERR_USAGE,
+			       "--expires %s: a span such as 180d, or a day to come such as "
+			       "2027-06-30, is needed",
+			       s->expires);
 	r = apply_hold_out(s->hold_out, &o.hold_out, e);
 	if (r < 0)
 		return r;
@@ -232,6 +240,7 @@ int settings_apply(const struct settings *s, struct retrain_options *ret, struct
 	o.sign_key = s->sign_key;
 	o.trust = s->trust;
 	o.group_column = s->group;
+	o.expires = s->expires;
 	*ret = o;
 	return 0;
 }

@@ -15,6 +15,7 @@
 struct settings {
 	const char *recordings, *work, *publish, *name, *sign_key, *trust, *hold_out, *promote;
 	const char *family, *budget, *seed, *jobs, *max_size, *scope, *uncore, *group, *window;
+	const char *expires;
 	size_t n_owned;
 	char *owned[SETTINGS_MAX]; /* words of the file */
 };

@@ -352,6 +352,7 @@ static void describe(struct model_set *s, const struct design *d, const struct t
 	snprintf(s->version, sizeof(s->version), "%s", o->version);
 	s->sequence = o->sequence;
 	s->created_s = o->created_s;
+	s->expires_s = o->expires_s;
 	s->scope = o->scope;
 	s->interval_s = d->interval_s;
 	s->window_s = d->window_s;

@@ -16,7 +16,7 @@
 
 struct train_options {
 	const char *name, *version;
-	int64_t sequence, created_s;
+	int64_t sequence, created_s, expires_s; /* expires 0: never */
 	enum scope scope;
 	int family;	      /* enum family, or -1: automatic */
 	enum blend_kind kind; /* with FAMILY_BLEND: of all experts, or of one */

@@ -41,6 +41,7 @@ refused 1 "kepler.json: not an ONNX file" "JSON for ONNX" import --onnx kepler.j
 refused 2 "--name.*up to 63" "a name that would be cut" import --xgboost kepler.json --name "$(printf 'n%.0s' {1..64})"
 refused 2 "--version a/b" "a bad version" import --xgboost kepler.json --version a/b
 refused 2 "--sequence" "a negative sequence" import --xgboost kepler.json --sequence -1
+refused 2 "--expires 2020-01-01" "an end that is past" import --xgboost kepler.json --expires 2020-01-01
 refused 1 "nodir/x.vmw" "a folder that is not there" model import --xgboost kepler.json --out nodir/x.vmw --sign-key k.key
 refused 2 "package=FILE" "a zone that is none" import --xgboost --zone gpu=kepler.json
 sed 's/bpf_cpu_time_ms/gpu_watts/' kepler.json >strange.json

@@ -90,6 +90,23 @@ refused 2 "excludes --family" "--calibrate with a family" train --calibrate one.
 refused 2 "belongs to --calibrate" "--trust alone" train --trust k.pub --dataset few.db --out x.vmw
 refused 1 "not trusted" "a bundle of another key" train --calibrate one.vmw --trust other.pub --dataset few.db --out x.vmw
 rm -f few.vmw*
+# a bundle that ends
+ending() { SOURCE_DATE_EPOCH=1700000000 train --dataset x.db --family physics --out e.vmw "$@"; }
+expires() { "$vmwatts" model inspect "$1" --trust k.pub --json | jq .expires; }
+ending --expires 2099-01-01 >/dev/null 2>&1
+is "$? $(expires e.vmw)" "0 4070908800" "--expires with a day"
+like "$("$vmwatts" model inspect e.vmw --trust k.pub)" "expires +2099-01-01 00:00:00 UTC" "is on the card"
+train --calibrate e.vmw --trust k.pub --dataset few.db --out few.vmw >/dev/null 2>&1
+is "$? $(expires few.vmw)" "0 4070908800" "and stays when the bundle is adapted"
+train --calibrate e.vmw --trust k.pub --dataset few.db --out few.vmw --expires 2098-01-01 >/dev/null 2>&1
+is "$? $(expires few.vmw)" "0 4039372800" "unless another is given"
+ending --expires 180d >/dev/null 2>&1
+is "$? $(expires e.vmw)" "0 $((1700000000 + 180 * 86400))" "--expires with a span"
+mkdir store
+refused 1 "expired" "which is not installed afterwards" "$vmwatts" model install e.vmw --trust k.pub --model-path store
+refused 2 "--expires soon: a day to come.*180d" "an end that is none" ending --expires soon
+refused 2 "--expires 2020-01-01: a day to come" "an end that is past" ending --expires 2020-01-01
+rm -rf few.vmw* e.vmw* store
 small 1
 said=$(train --dataset x.db --out x.vmw 2>&1)
 is $? 1 "a dataset with one row: exit 1"

@@ -29,7 +29,7 @@ cp "$data/${runs[0]}" rec/half.guest.csv
 is $? 0 "a dry run says what it would do"
 like "$(cat said)" "5?.*new recordings, a candidate would be trained" "and names the round"
 is "$(ls -d w pub 2>/dev/null)" "" "and writes nothing"
-out=$(round rec)
+out=$(round rec --expires 180d)
 is $? 0 "the first round ends well"
 is "$(jq -r '.decision, .serving, .round' <<<"$out" | xargs)" "promoted prior 1" "it is better than the prior and is promoted"
 is "$(jq -c '.recordings.imported | length' <<<"$out")" 3 "three recordings were taken in"
@@ -40,6 +40,7 @@ is "$(jq '.rows.held_out > 0 and .rows.trained > .rows.held_out' <<<"$out")" tru
 first=$(sed -n 's/^file //p' pub/latest)
 "$vmwatts" model verify "pub/$first" --trust K.pub >/dev/null
 is $? 0 "what is published is signed"
+is "$("$vmwatts" model inspect "pub/$first" --trust K.pub --json | jq '.expires - .created')" $((180 * 86400)) "and ends when --expires says"
 minisign -Vqm "pub/$first" -p K.pub
 is $? 0 "and minisign says so too"
 is "$(sed -n 's/^sha256 //p' pub/latest)" "$(sha256sum "pub/$first" | cut -d' ' -f1)" "latest holds its sha256"

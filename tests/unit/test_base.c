@@ -66,6 +66,25 @@ static void parses_go_durations(void **state)
 	assert_true(parse_duration_ns("5sec", &ns) < 0);
 }
 
+static void parses_when_something_ends(void **state)
+{
+	static const char *const bad[] = {"",	  "d",		 "-5d",	       "0d",
+					  "1e9d", "180 d",	 "2026-02-31", "2026-13-01",
+					  "nan",  "2027-06-30x", "2027",       "-1e300d"};
+	int64_t from_s = 1700000000, until_s = 0; /* 2023-11-14 */
+
+	(void)state;
+	assert_int_equal(parse_until("2027-06-30", from_s, &until_s), 0);
+	assert_true(until_s == 1814313600);
+	assert_int_equal(parse_until("180d", from_s, &until_s), 0);
+	assert_true(until_s == from_s + 180 * 86400);
+	assert_int_equal(parse_until("36h", from_s, &until_s), 0);
+	assert_true(until_s == from_s + 36 * 3600);
+	assert_int_equal(parse_until("2023-11-14", from_s, &until_s), -ERANGE);
+	for (size_t i = 0; i < array_size(bad); i++)
+		assert_true(parse_until(bad[i], from_s, &until_s) < 0);
+}
+
 static void parses_sizes(void **state)
 {
 	uint64_t n = 0;
@@ -264,6 +283,7 @@ int main(void)
 		cmocka_unit_test(parses_whole_decimal_numbers_only),
 		cmocka_unit_test(parses_integers_up_to_their_limits),
 		cmocka_unit_test(parses_go_durations),
+		cmocka_unit_test(parses_when_something_ends),
 		cmocka_unit_test(parses_sizes),
 		cmocka_unit_test(formatted_doubles_read_back_exactly),
 		cmocka_unit_test(suggests_the_nearest_name),

@@ -307,6 +307,12 @@ static void words_become_options(void **state)
 	s.family = "linear";
 	assert_int_equal(settings_apply(&s, &o, NULL), -ERR_USAGE);
 	s.budget = NULL;
+	s.expires = "180d";
+	assert_int_equal(settings_apply(&s, &o, NULL), 0);
+	assert_string_equal(o.expires, "180d");
+	s.expires = "2020-01-01";
+	assert_int_equal(settings_apply(&s, &o, NULL), -ERR_USAGE);
+	s.expires = NULL;
 	s.name = "../x";
 	assert_int_equal(settings_apply(&s, &o, NULL), -ERR_USAGE);
 }
