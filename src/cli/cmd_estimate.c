@@ -21,6 +21,7 @@
 #include "features/csv.h"
 #include "features/stream.h"
 #include "model/estimator.h"
+#include "pinning/cpus.h"
 
 #define HELD_ROWS      8
 #define WATTS_DIGITS   9
@@ -31,8 +32,9 @@ static const struct command_help help = {
 	.usage = "estimate [--bundle B --trust K.pub] [options] < features.csv > estimates.csv",
 	.about =
 		"One line of watts for every line of features. Without a bundle the built-in prior "
-		"of this\nmachine answers. Label and unknown columns are ignored; what cannot be "
-		"answered stays\nempty. Rows in time order use the past where the bundle has a "
+		"of this\nmachine answers, for its vCPUs where there is no column vcpus. Label and "
+		"unknown columns are\nignored; what cannot be answered stays empty. Rows in time "
+		"order use the past where the bundle has a "
 		"model "
 		"for it; a gap over\n3 x the usual step, or time going back, starts afresh.",
 	.example = "  vmwatts estimate --bundle model.vmw --trust K.pub < features.csv"};
@@ -55,8 +57,9 @@ struct session {
 	struct prior prior;
 	struct csv_reader *csv;
 	struct estimator *estimator;
-	double dt_s; /* what each row averages over; NaN: not known */
-	size_t bad_rows, n_held;
+	double dt_s;  /* what each row averages over; NaN: not known */
+	double vcpus; /* of rows that have no such column; NaN: not known */
+	size_t bad_rows, unanswered, n_held;
 	struct held held[HELD_ROWS];
 	struct text out;
 };
@@ -131,6 +134,15 @@ static void write_json(struct session *s, const struct csv_row *row,
 	text_add(&s->out, "}}\n");
 }
 
+static bool says_nothing(const struct estimate *estimate)
+{
+	zone_foreach (z) {
+		if (estimate->zone[z].valid)
+			return false;
+	}
+	return true;
+}
+
 /* A bad row is answered too, with nothing, so that rows stay aligned. */
 static void answer(struct session *s, const struct held *held)
 {
@@ -141,7 +153,12 @@ static void answer(struct session *s, const struct held *held)
 		struct row row = held->row.row;
 
 		row.dt_s = s->dt_s;
+		if (!csv_header(s->csv)->feature[FEATURE_VCPUS]) {
+			row.v[FEATURE_VCPUS] = s->vcpus;
+			row_complete(&row);
+		}
 		estimator_row(s->estimator, &row, &estimate);
+		s->unanswered += says_nothing(&estimate);
 	}
 	if (s->a->json)
 		write_json(s, &held->row, &estimate);
@@ -229,6 +246,27 @@ static int open_input(struct session *s, struct err *e)
 	return r;
 }
 
+/* The prior is this machine's, so its vCPUs stand in; a bundle knows what it needs. */
+static double stand_in_vcpus(const struct arguments *a)
+{
+	struct cpus online;
+	struct root root;
+
+	if (a->bundle || root_init(&root, a->root, NULL) < 0)
+		return NAN;
+	online = cpus_read(&root, "/sys/devices/system/cpu/online");
+	return cpus_count(&online) ? (double)cpus_count(&online) : (double)NAN;
+}
+
+static void tell_unanswered(const struct session *s)
+{
+	if (s->unanswered)
+		fprintf(stderr,
+			"vmwatts estimate: %zu rows are not answered: cpu_utilization or "
+			"cpu_busy_vcpus is needed%s\n",
+			s->unanswered, s->set ? "" : ", and vcpus");
+}
+
 static int run(const struct arguments *a, struct err *e)
 {
 	struct session *s = calloc(1, sizeof(*s));
@@ -238,6 +276,7 @@ static int run(const struct arguments *a, struct err *e)
 	if (!s)
 		return err_nomem(e);
 	s->a = a;
+	s->vcpus = stand_in_vcpus(a);
 	r = input_prior(a->root, &s->prior, e);
 	if (r == 0)
 		r = input_bundle(a->bundle, a->trust, &set, e);
@@ -246,6 +285,8 @@ static int run(const struct arguments *a, struct err *e)
 		r = open_input(s, e);
 	if (r == 0)
 		r = estimate_rows(s, e);
+	if (r == 0)
+		tell_unanswered(s);
 	if (r == 0 && s->bad_rows)
 		r = err_set(e, -ERR_DATA, "stdin: %zu bad rows were answered with empty fields",
 			    s->bad_rows);

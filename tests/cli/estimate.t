@@ -44,6 +44,16 @@ is "$(wc -l <out.csv)" 5 "but every row is answered"
 is "$(sed -n 3p out.csv)" "2,,,,,,,,,,,,,,,," "a bad one with empty fields"
 like "$(cat said)" "stdin:3: .*'x'" "and named"
 is "$(sed -n 5p out.csv)" "4,,,,,,,,,,,,,,,," "a missing value is not 0"
+like "$(cat said)" "1 rows are not answered: cpu_utilization.*, and vcpus" "how many are not answered, and why"
+# the prior is this machine's: where nothing says vcpus, its own
+printf 'time_s,cpu_utilization\n1,0.5\n2,\n' >x.csv
+printf 'time_s,vcpus,cpu_utilization\n1,%d,0.5\n2,,\n' "$(getconf _NPROCESSORS_ONLN)" >y.csv
+estimate <x.csv >out.csv 2>said
+is "$? $(estimate <y.csv 2>/dev/null | cmp out.csv && wc -l <out.csv)" "0 3" "without vcpus the prior takes this machine's"
+is "$(cat said)" "vmwatts estimate: 1 rows are not answered: cpu_utilization or cpu_busy_vcpus is needed, and vcpus" "and tells what it could not answer"
+mkdir -p other/proc other/sys/devices/system/cpu && echo 0-2 >other/sys/devices/system/cpu/online
+estimate --root other <x.csv 2>/dev/null | cmp -s - <(sed 's/^1,[0-9]*/1,3/' y.csv | estimate --root other 2>/dev/null)
+ok $? "or those of the machine that --root shows"
 refused 1 "time_s" "no time_s" bash -c "printf 'cpu_utilization\n1\n' | '$vmwatts' estimate"
 refused 1 "stdin" "an empty input" "$vmwatts" estimate
 refused 2 "--trust" "a bundle without a key" estimate --bundle b.vmw
