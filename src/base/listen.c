@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/parse.h"
 
 int listen_split(const char *address, char *host, size_t host_size, const char **ret_port)
 {
@@ -30,6 +31,16 @@ int listen_split(const char *address, char *host, size_t host_size, const char *
 	host[n] = 0;
 	*ret_port = colon + 1;
 	return 0;
+}
+
+bool listen_address_ok(const char *address)
+{
+	const char *port;
+	char host[256];
+	uint64_t n;
+
+	return listen_split(address, host, sizeof(host), &port) == 0 && parse_u64(port, &n) == 0 &&
+	       n <= 65535;
 }
 
 static int try_listen(const struct addrinfo *a, int backlog)

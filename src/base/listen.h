@@ -4,6 +4,7 @@
 
 /* TCP addresses to serve on. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -13,6 +14,9 @@
  * host[host_size] and *ret_port, which points into `address`. -EINVAL.
  */
 int listen_split(const char *address, char *host, size_t host_size, const char **ret_port);
+
+/* Whether it can be split and its port is a number. */
+bool listen_address_ok(const char *address);
 
 /*
  * A listening socket, non-blocking and closed on exec, or the reason:

@@ -200,7 +200,7 @@ static int print_report(const struct request *q, const struct run_report *report
 	return 0;
 }
 
-/* Returns the exit code. */
+/* Returns the exit code, or 0 with `e` set where no command was run. */
 static int run(struct request *q, struct err *e)
 {
 	autofree struct measure_result *runs = calloc((size_t)q->n, sizeof(*runs));
@@ -214,11 +214,11 @@ static int run(struct request *q, struct err *e)
 
 	if (!runs) {
 		err_nomem(e);
-		return 1;
+		return 0;
 	}
 	r = live_open(&q->live, &live, e);
 	if (r < 0)
-		return 1;
+		return 0;
 	q->measure.source = (struct measure_source){source_tick, source_row, source_estimate, live};
 	q->measure.on_row = on_row;
 	q->measure.user = q;
@@ -313,6 +313,6 @@ int cmd_run(int argc, char **argv)
 	close_files(&q, &e);
 	if (!e.code)
 		return code;
-	cli_fail(argv[0], &e);
-	return code ? code : 1;
+	r = cli_fail(argv[0], &e);
+	return code ? code : r;
 }

@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "base/parse.h"
+#include "base/listen.h"
 #include "config/schema.h"
 
 #define FILE_MAX (1u << 20)
@@ -89,6 +89,15 @@ static int read_environment(struct config *c, struct err *e)
 	return 0;
 }
 
+static int check_listen(const struct config *c, struct err *e)
+{
+	if (listen_address_ok(c->listen))
+		return 0;
+	return err_set(e, -ERR_CONFIG,
+		       "listen: found '%s', allowed: ADDRESS:PORT, or :PORT for every address",
+		       c->listen);
+}
+
 static int read_flags(const struct config_flags *f, struct config *c, struct err *e)
 {
 	const struct {
@@ -103,10 +112,14 @@ static int read_flags(const struct config_flags *f, struct config *c, struct err
 		{"node_name", f->node_name, "--node-name"},
 	};
 
+	struct err why = ERR_INIT;
+
 	for (size_t i = 0; i < array_size(flags); i++) {
-		if (override(c, flags[i].path, flags[i].value, flags[i].flag, e) < 0)
-			return -ERR_CONFIG;
+		if (flags[i].value && key_store(key_of(flags[i].path), flags[i].value, c, &why) < 0)
+			return err_set(e, -ERR_USAGE, "%s: %s", flags[i].flag, why.msg);
 	}
+	if (f->listen && check_listen(c, &why) < 0)
+		return err_set(e, -ERR_USAGE, "--%s", why.msg);
 	return 0;
 }
 
@@ -125,9 +138,6 @@ static void choose_node_name(struct config *c)
 
 int config_check(const struct config *c, struct err *e)
 {
-	const char *colon = strrchr(c->listen, ':');
-	uint64_t port;
-
 	if (c->collection_interval_ns < c->sampling_interval_ns)
 		return err_set(e, -ERR_CONFIG,
 			       "collection_interval (%g s) must not be shorter than "
@@ -136,12 +146,7 @@ int config_check(const struct config *c, struct err *e)
 			       (double)c->sampling_interval_ns / 1e9);
 	if (!c->python_server.cert_file[0] != !c->python_server.key_file[0])
 		return err_set(e, -ERR_CONFIG, "python_server: cert_file and key_file go together");
-	if (!colon || parse_u64(colon + 1, &port) < 0 || port > 65535)
-		return err_set(
-			e, -ERR_CONFIG,
-			"listen: found '%s', allowed: ADDRESS:PORT, or :PORT for every address",
-			c->listen);
-	return 0;
+	return check_listen(c, e);
 }
 
 int config_load(const struct config_flags *f, struct config *ret, struct err *e)

@@ -79,7 +79,8 @@ struct config_flags {
 
 void config_defaults(struct config *c);
 
-/* The whole precedence. On failure *ret is untouched. ERR_CONFIG, or -errno of the file. */
+/* The whole precedence. On failure *ret is untouched. ERR_USAGE for a flag, ERR_CONFIG for what
+ * file and environment say, or -errno of the file. */
 int config_load(const struct config_flags *f, struct config *ret, struct err *e);
 
 /* Only the YAML text, over *c; `name` is what messages call it. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/listen.h"
 #include "base/log.h"
 #include "bundle/watch.h"
 #include "serve/calls.h"
@@ -54,6 +55,9 @@ int server_check(const struct server_options *o, struct err *e)
 		return err_set(e, -ERR_USAGE, "--cert and --key go together");
 	if (o->client_ca && !o->cert)
 		return err_set(e, -ERR_USAGE, "--client-ca needs --cert and --key");
+	if (o->metrics && o->metrics[0] && !listen_address_ok(o->metrics))
+		return err_set(e, -ERR_USAGE,
+			       "--metrics %s: ADDRESS:PORT is needed, or '' for none", o->metrics);
 	for (size_t i = 0; i < o->n_listen; i++)
 		open |= !address_is_local(o->listen[i]);
 	if (open && !o->insecure && !o->cert)

@@ -61,8 +61,13 @@ refused 1 "proc/stat" "a root without /proc" "$vmwatts" agent --once --root "$wo
 refused 1 "model_path $work/nomodels" "a model path that is not there" "$vmwatts" agent --vm-model-path "$work/nomodels"
 touch "$work/file"
 refused 1 "not a directory" "a model path that is a file" "$vmwatts" agent --vm-model-path "$work/file"
-refused 1 "listen" "a listen address without a port" "$vmwatts" agent --listen nowhere
-refused 1 "log_level|log-level" "an unknown log level" "$vmwatts" agent --log-level loud
+refused 2 "--listen: found 'nowhere'" "a listen address without a port" "$vmwatts" agent --listen nowhere
+refused 2 "--log-level: .*'loud'" "an unknown log level" "$vmwatts" agent --log-level loud
+refused 2 "--log-format: .*'x'" "an unknown log format" "$vmwatts" agent --log-format x
+refused 2 "--vm-energy-enabled: .*'maybe'" "a switch that is none" "$vmwatts" agent --vm-energy-enabled=maybe
+refused 2 "--node-name: " "an empty node name" "$vmwatts" agent --node-name=
+printf 'vm_energy_modeling:\n  log_level: loud\n' >"$work/bad.yaml"
+refused 1 "bad.yaml:2:.*'loud'" "the same in the configuration is no usage error" "$vmwatts" agent --config "$work/bad.yaml"
 refused 1 "enabled" "an environment that is no switch" env KEPLER_VM_ENERGY_ENABLED=perhaps "$vmwatts" agent
 printf 'time_s,cpu_utilization\n1,abc\n2,0.5\n3,0.5\n' >"$work/bad.csv"
 said=$("$vmwatts" agent --replay "$work/bad.csv" 2>&1 >/dev/null)

@@ -20,6 +20,7 @@ for option in config mode path page state-dir hwmon allow-other; do
 done
 refused 2 "powercap.mode is off.*--mode" "no mode, and none configured" "$vmwatts" powercap --state-dir "$state"
 refused 2 "fuse or files, not 'both'" "an unknown mode" "$vmwatts" powercap --mode both
+refused 2 "--log-level: .*'loud'" "an unknown log level" "$vmwatts" powercap --mode files --log-level loud
 refused 2 "unexpected word" "a word too many" "$vmwatts" powercap --mode files here
 refused 1 "nothere.yaml" "a configuration that is not there" "$vmwatts" powercap --config "$work/nothere.yaml"
 yaml '  powercap: {mode: sometimes}'

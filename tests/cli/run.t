@@ -20,6 +20,7 @@ refused 2 "-n takes" "no runs" run -n 0 -- true
 refused 2 "-n takes a number" "-n a word" run -n many -- true
 refused 2 "100ms to 10s" "too short an interval" run --interval 1ms -- true
 refused 2 "auto, cgroup or rusage" "an unknown way to count" run --accounting guess -- true
+refused 2 "--log-level: .*'loud'" "an unknown log level" run --log-level loud -- true
 refused 1 "No such file" "a report that cannot be written" run --out "$work/no/where" -- true
 refused 127 "cannot run $work/nothere" "a command that is not there: 127" run -- "$work/nothere"
 refused 126 "Permission denied" "a command that may not be run: 126" run -- /etc/passwd

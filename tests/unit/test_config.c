@@ -211,8 +211,11 @@ static void flag_before_environment_before_file_before_default(void **state)
 	assert_string_equal(c.node_name, "flag");
 	f.listen = "nowhere";
 	strcpy(c.node_name, "before");
-	assert_int_equal(config_load(&f, &c, &e), -ERR_CONFIG);
+	assert_int_equal(config_load(&f, &c, &e), -ERR_USAGE);
 	assert_string_equal(c.node_name, "before"); /* untouched on failure */
+	f.listen = NULL;
+	f.log_level = "loud";
+	assert_int_equal(config_load(&f, &c, &e), -ERR_USAGE);
 	f = (struct config_flags){.config = "/no/such.yaml"};
 	assert_int_equal(config_load(&f, &c, &e), -ENOENT);
 }

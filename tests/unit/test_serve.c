@@ -275,6 +275,10 @@ static void beyond_this_machine_it_takes_tls_and_who_you_are(void **state)
 	o.key = o.client_ca = NULL;
 	o.insecure = true;
 	assert_int_equal(server_check(&o, &e), 0);
+	o.metrics = "nowhere";
+	assert_int_equal(server_check(&o, &e), -ERR_USAGE);
+	o.metrics = "";
+	assert_int_equal(server_check(&o, &e), 0);
 }
 
 /* ---- when to ask ---- */
