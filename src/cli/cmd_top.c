@@ -129,6 +129,8 @@ int cmd_top(int argc, char **argv)
 	if (parse_duration_ns(interval, &live.step_ns) < 0 || live.step_ns < INTERVAL_MIN_NS ||
 	    live.step_ns > INTERVAL_MAX_NS)
 		err_set(&e, -ERR_USAGE, "--interval takes 200ms to 1m, not '%s'", interval);
+	else if (o.batch && o.json)
+		err_set(&e, -ERR_USAGE, "--batch and --json exclude each other");
 	else if (o.n < 0)
 		err_set(&e, -ERR_USAGE, "-n takes 1 or more (default: until it is ended)");
 	else if (strcmp(sort, "watts") != 0 && strcmp(sort, "joules") != 0)

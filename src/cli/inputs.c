@@ -11,7 +11,10 @@ int input_bundle(const char *path, const char *trust, struct model_set **ret, st
 	int r;
 
 	if (!path)
-		return 0;
+		return trust ? err_set(e, -ERR_USAGE,
+				       "--trust belongs to --bundle: without one the prior "
+				       "answers, which nobody signed")
+			     : 0;
 	if (!trust)
 		return err_set(e, -ERR_USAGE,
 			       "--bundle needs --trust K.pub, the key that signed it");

@@ -7,8 +7,8 @@
 #include "model/model.h"
 #include "model/prior.h"
 
-/* The bundle at `path`, verified by the key file `trust`; *ret is to be freed. NULL path: nothing.
- */
+/* The bundle at `path`, verified by the key file `trust`; *ret is to be freed. NULL path: nothing,
+ * and then no key either. */
 int input_bundle(const char *path, const char *trust, struct model_set **ret, struct err *e);
 
 /*

@@ -57,6 +57,7 @@ ok $? "or those of the machine that --root shows"
 refused 1 "time_s" "no time_s" bash -c "printf 'cpu_utilization\n1\n' | '$vmwatts' estimate"
 refused 1 "stdin" "an empty input" "$vmwatts" estimate
 refused 2 "--trust" "a bundle without a key" estimate --bundle b.vmw
+refused 2 "--trust belongs to --bundle" "a key without a bundle" estimate --trust k.pub
 refused 1 "nothere.vmw" "a bundle that is not there" estimate --bundle nothere.vmw --trust k.pub
 refused 2 "0 to 3600" "a negative window" estimate --window -1
 estimate <"$run" >/dev/full 2>said

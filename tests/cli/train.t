@@ -138,5 +138,6 @@ refused 2 "max-size" "a size that is none" train --dataset d.db --out x.vmw --ma
 ok $? "and nothing is left behind"
 is "$("$vmwatts" dataset show d.db --json | jq -r '.zones | has("uncore")' 2>/dev/null || echo false)" false "no uncore label in this dataset"
 is "$(jq -r '.zones | has("uncore")' report.json)" false "a zone with no label is not in the report"
+refused 2 "--trust belongs to --bundle" "evaluate with a key and no bundle" evaluate --trust k.pub --dataset d.db
 refused 1 "x.vmw" "evaluate of a bundle that is not there" evaluate --bundle x.vmw --trust k.pub --dataset d.db
 done_testing
