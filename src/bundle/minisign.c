@@ -85,8 +85,10 @@ static int write_new(const char *path, mode_t mode, const char *comment, const u
 		return err_errno(e, "%s", path);
 	sodium_bin2base64(base64, sizeof(base64), bytes, n, BASE64);
 	len = snprintf(text, sizeof(text), "untrusted comment: %s\n%s\n", comment, base64);
-	if (write(fd, text, (size_t)len) != len || fsync(fd) < 0)
+	if (write(fd, text, (size_t)len) != len || fsync(fd) < 0) {
 		r = err_errno(e, "%s", path);
+		unlink(path); /* ours, and half: a second try must not find it */
+	}
 	sodium_memzero(base64, sizeof(base64));
 	sodium_memzero(text, sizeof(text));
 	return r;

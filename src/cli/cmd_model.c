@@ -36,8 +36,11 @@ static int keygen(const char *out, struct err *e)
 		r = err_set(e, -EEXIST, "%s exists: remove it or choose another name", pub_path);
 	if (r == 0)
 		r = secret_key_write(&secret, key_path, e);
-	if (r == 0)
+	if (r == 0) {
 		r = public_key_write(&public, pub_path, e);
+		if (r < 0)
+			unlink(key_path); /* one without the other is of no use */
+	}
 	secret_key_wipe(&secret);
 	if (r < 0)
 		return r;

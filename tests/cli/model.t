@@ -10,6 +10,16 @@ is $? 0 "keygen"
 is "$(stat -c %a k.key) $(stat -c %a k.pub)" "600 644" "the secret key is 0600"
 refused 1 "k.(key|pub) exists" "keygen does not overwrite" model keygen --out k
 model keygen --out other >/dev/null
+if unshare -m true 2>/dev/null; then # room for the secret key's page, not for the other; then for none
+	for inodes in 3 2; do
+		left=$(unshare -m bash -c 'mkdir -p tiny && mount -t tmpfs -o size=4k,nr_inodes='$inodes' none tiny
+			"$1" model keygen --out tiny/k 2>/dev/null; echo "$?" $(ls tiny)' - "$vmwatts")
+		is "$left" 1 "keygen on a full disk leaves nothing"
+	done
+else
+	skip "keygen on a full disk leaves nothing" "no mount namespaces here"
+	skip "keygen on a full disk leaves nothing" "no mount namespaces here"
+fi
 train() { "$vmwatts" train --dataset d.db --name m --sign-key k.key "$@" >/dev/null 2>&1; }
 train --version 1.0.0 --sequence 10 --out b.vmw
 verify b.vmw >/dev/null
