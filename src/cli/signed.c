@@ -71,6 +71,19 @@ int signed_check(struct signed_as *as, struct err *e)
 	return check_out(as->out, e);
 }
 
+/* Whether a smaller family is left to advise. */
+static bool has_trees(const struct model_set *s)
+{
+	zone_foreach (z) {
+		for (size_t i = 0; i < s->zones[z].n; i++) {
+			if (s->zones[z].models[i].family == FAMILY_BLEND ||
+			    s->zones[z].models[i].family == FAMILY_MLP)
+				return true;
+		}
+	}
+	return false;
+}
+
 int signed_write(const struct model_set *s, const char *out, const struct secret_key *key,
 		 uint64_t max_size, size_t *ret_len, struct err *e)
 {
@@ -83,10 +96,10 @@ int signed_write(const struct model_set *s, const char *out, const struct secret
 	snprintf(comment, sizeof(comment), "%s %s sequence:%lld", s->name, s->version,
 		 (long long)s->sequence);
 	if (r == 0 && w.len > max_size)
-		r = err_set(e, -EFBIG,
-			    "the bundle has %zu bytes, --max-size allows %llu: allow more, or take "
-			    "a smaller model (train --family physics)",
-			    w.len, (unsigned long long)max_size);
+		r = err_set(
+			e, -EFBIG, "the bundle has %zu bytes, --max-size allows %llu: allow more%s",
+			w.len, (unsigned long long)max_size,
+			has_trees(s) ? ", or take a smaller model (train --family physics)" : "");
 	if (r == 0)
 		r = minisign_sign(w.data, w.len, key, comment, &sig, e);
 	if (r == 0)

@@ -130,6 +130,7 @@ refused 2 "--sequence takes a number from 0" "a negative sequence" train --datas
 train --dataset d.db --out x.vmw --max-size 1500 >/dev/null 2>said
 is $? 1 "a bundle that does not fit"
 like "$(tail -1 said)" "allows 1500: .*--family physics" "and what to do"
+refused 1 "allows 1024: allow more\$" "and advises no family that it is already" train --dataset d.db --family physics --out x.vmw --max-size 1K
 train --dataset d.db --out small.vmw --max-size 100K >/dev/null 2>said
 is "$? $(($(stat -c %s small.vmw) <= 102400))" "0 1" "a small one does, with one blend a zone"
 like "$(cat said)" "room for one blend a zone" "and says what was left out"
