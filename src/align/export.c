@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 
@@ -246,12 +247,19 @@ static int merge_attached(struct dataset *d, const char *path, bool replace, siz
 	return r;
 }
 
-/* Refuse what is no dataset before anything of it is copied. */
-static int check_other(const char *path, struct err *e)
+/* Refuse what is no dataset, or the one to copy into, before anything of it is copied. */
+static int check_other(struct dataset *d, const char *path, struct err *e)
 {
 	struct dataset *other;
-	int r = dataset_open(path, DATASET_READ, &other, e);
+	struct stat mine, theirs;
+	int r;
 
+	if (stat(path, &theirs) == 0 && stat(sqlite3_db_filename(d->db, "main"), &mine) == 0 &&
+	    mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino)
+		return err_set(e, -ERR_DATA,
+			       "%s: is the dataset to copy into: leave it out, its runs are there",
+			       path);
+	r = dataset_open(path, DATASET_READ, &other, e);
 	if (r == 0)
 		dataset_close(other);
 	return r;
@@ -262,7 +270,7 @@ int dataset_merge(struct dataset *d, const char *path, bool replace, size_t *ret
 {
 	autostmt sqlite3_stmt *attach = NULL;
 	size_t runs = 0;
-	int r = check_other(path, e);
+	int r = check_other(d, path, e);
 
 	if (r == 0)
 		r = db_prepare(d, "ATTACH ? AS other", &attach, e);

@@ -370,45 +370,60 @@ static int run_export(int argc, char **argv)
 
 /* merge */
 
-static int merge_files(const char *command, const struct string_list *from, const char *out,
-		       bool replace)
+struct merge_arguments {
+	struct string_list from;
+	const char *out;
+	bool replace, json;
+};
+
+static int merge_files(const char *command, const struct merge_arguments *a)
 {
 	struct err e = ERR_INIT;
+	struct text t = {0};
 	struct dataset *d;
-	int r = dataset_open(out, DATASET_WRITE, &d, &e);
+	int r = dataset_open(a->out, DATASET_WRITE, &d, &e);
 
 	if (r < 0)
 		return cli_fail(command, &e);
-	for (size_t i = 0; r == 0 && i < from->n; i++) {
+	text_add(&t, "[");
+	for (size_t i = 0; r == 0 && i < a->from.n; i++) {
 		size_t runs;
 
-		r = dataset_merge(d, from->items[i], replace, &runs, &e);
-		if (r == 0)
-			fprintf(stderr, "%s: %zu runs\n", from->items[i], runs);
+		r = dataset_merge(d, a->from.items[i], a->replace, &runs, &e);
+		if (r < 0)
+			break;
+		text_add(&t, i ? ",{\"file\":" : "{\"file\":");
+		text_json_string(&t, a->from.items[i]);
+		text_printf(&t, ",\"runs\":%zu}", runs);
+		if (!a->json)
+			fprintf(stderr, "%s: %zu runs\n", a->from.items[i], runs);
 	}
+	text_add(&t, "]\n");
 	dataset_close(d);
+	if (r == 0 && a->json)
+		return cli_print(command, &t);
+	text_release(&t);
 	return r < 0 ? cli_fail(command, &e) : 0;
 }
 
 static int run_merge(int argc, char **argv)
 {
 	static const struct command_help help = {
-		.usage = "dataset merge A.db B.db... --out D.db [--replace]",
+		.usage = "dataset merge A.db B.db... --out D.db [--replace] [--json]",
 		.about = "Copy the runs of several datasets into one, which may exist."};
-	struct string_list rest = {0};
-	const char *out = NULL;
-	bool replace = false;
+	struct merge_arguments a = {.out = NULL};
 	const struct option_spec options[] = {
-		{"out", "D.db", OPTION_STRING, &out, "the dataset to copy into"},
-		{"replace", NULL, OPTION_FLAG, &replace, "replace runs of the same name"},
+		{"out", "D.db", OPTION_STRING, &a.out, "the dataset to copy into"},
+		{"replace", NULL, OPTION_FLAG, &a.replace, "replace runs of the same name"},
+		{"json", NULL, OPTION_FLAG, &a.json, "report as JSON"},
 	};
-	int r = cli_parse(argc, argv, &help, options, array_size(options), &rest);
+	int r = cli_parse(argc, argv, &help, options, array_size(options), &a.from);
 
 	if (r >= 0)
 		return r;
-	if (!rest.n || !out)
+	if (!a.from.n || !a.out)
 		return usage(argv[0], "datasets to copy from and --out D.db are needed");
-	return merge_files(argv[0], &rest, out, replace);
+	return merge_files(argv[0], &a);
 }
 
 static const struct command actions[] = {

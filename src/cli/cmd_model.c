@@ -156,7 +156,10 @@ static int verify(const struct trust_arguments *a, const struct string_list *res
 		r = model_trust(a, &t, e);
 	if (r == 0)
 		r = bundle_load(rest->items[0], t, &s, key, e);
-	if (r == 0)
+	if (r == 0 && a->json)
+		printf("{\"name\":\"%s\",\"version\":\"%s\",\"sequence\":%lld,\"key\":\"%s\"}\n",
+		       s->name, s->version, (long long)s->sequence, key);
+	else if (r == 0)
 		printf("%s: %s %s, sequence %lld, signed by key %s\n", rest->items[0], s->name,
 		       s->version, (long long)s->sequence, key);
 	model_set_free(s);
@@ -217,7 +220,7 @@ struct trusting_verb {
 static const struct trusting_verb trusting_verbs[] = {
 	{"verify",
 	 verify,
-	 {.usage = "model verify BUNDLE [--trust K.pub]",
+	 {.usage = "model verify BUNDLE [--trust K.pub] [--json]",
 	  .about = "Check signature and contents. Exit code 0, or 1 with the reason."}},
 	{"inspect",
 	 inspect,

@@ -34,6 +34,9 @@ dataset merge d.db c.db --out all.db >/dev/null 2>&1
 is "$?$(dataset show all.db --json | jq -r '[.runs[].name] | sort | join(" ")')" "0a b c" "merge"
 is "$(dataset show all.db --json | jq '[.runs[] | select(.name == "c") | .ordered] | first')" false "--unordered is kept"
 
+is "$(dataset merge d.db c.db --out json.db --json | jq -c .)" '[{"file":"d.db","runs":2},{"file":"c.db","runs":1}]' "merge --json"
+refused 1 "./d.db: is the dataset to copy into" "a dataset into itself" dataset merge ./d.db --out d.db
+
 # bad recordings
 printf 'cpu_utilization,package_watts\n0.5,3\n' >x.csv
 refused 1 "x.csv.*time_s" "no time_s column" dataset import --joined x.csv --out x.db

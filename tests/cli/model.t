@@ -24,6 +24,7 @@ train() { "$vmwatts" train --dataset d.db --name m --sign-key k.key "$@" >/dev/n
 train --version 1.0.0 --sequence 10 --out b.vmw
 verify b.vmw >/dev/null
 is $? 0 "verify"
+is "$(model verify b.vmw --trust k.pub --json | jq -c '[.name, .version, .sequence, (.key | length)]')" '["m","1.0.0",10,16]' "verify --json"
 if command -v minisign >/dev/null; then
 	minisign -Vm b.vmw -p k.pub >/dev/null 2>&1
 	ok $? "minisign verifies it"
