@@ -407,6 +407,10 @@ int onnx_read(const void *data, size_t len, size_t n_hint, struct regressor *ret
 	} else {
 		r->e = e ? e : &own;
 		status = read_graph(r, model->graph, n_hint, &out);
+		if (status == -ERR_DATA && model->producer_name &&
+		    !strcmp(model->producer_name, "vmwatts"))
+			err_prefix(r->e, "vmwatts exported it from a bundle, which holds more than "
+					 "ONNX can say: take the bundle itself");
 	}
 	if (r) {
 		for (size_t i = 0; i < r->n_blocks; i++)

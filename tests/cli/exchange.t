@@ -33,6 +33,11 @@ model export b.vmw --trust k.pub --onnx one.onnx --zone dram >/dev/null
 cmp -s one.onnx out/dram_model.onnx
 ok $? "or one zone's"
 
+"$vmwatts" train --dataset d.db --family physics --sign-key k.key --out p.vmw >/dev/null 2>&1
+model export p.vmw --trust k.pub --onnx ours.onnx --zone package >/dev/null
+refused 1 "ours.onnx: vmwatts exported it from a bundle.*take the bundle itself" "what export wrote is not read back, and it says what to take" \
+	model import --onnx ours.onnx --out x.vmw --sign-key k.key
+
 refused 2 "one of --onnx" "no format" model import kepler.json --out x --sign-key k.key
 refused 2 "needed" "no file" import --xgboost
 refused 1 "no objective" "the first of several files is looked at first" import --xgboost --zone dram=kepler.json core=kepler.json
