@@ -111,6 +111,11 @@ int dataset_load(struct dataset *d, struct table **ret, struct err *e);
 int dataset_export(struct dataset *d, FILE *out, struct err *e);
 
 /*
+ * What such a CSV does not hold, a line on `talk`: --window and --unordered of the imports.
+ */
+int dataset_tell_lost(struct dataset *d, FILE *talk, struct err *e);
+
+/*
  * The same, cut after every `rows` (> 0) into directory/00000.csv and so on,
  * each with the header; *ret is how many. A file that is there is -EEXIST.
  */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/parse.h"
 
 /* Which columns hold a number anywhere; [DB_COLUMNS] says whether any row has a group. */
 static int filled_columns(struct dataset *d, bool ret[DB_COLUMNS + 1], struct err *e)
@@ -136,6 +137,44 @@ int dataset_export(struct dataset *d, FILE *out, struct err *e)
 	if (r == 0 && fflush(out) == EOF)
 		return err_errno(e, "cannot write the CSV");
 	return r;
+}
+
+/*
+ * Of all runs: how many, how many unordered, the longest window that is no mere step, and how many
+ * ordered ones --window with that would not give back.
+ */
+static const char kinds_of_runs[] =
+	"WITH longest AS (SELECT max(window_s) AS w FROM run WHERE window_s > interval_s) "
+	"SELECT count(*), coalesce(sum(NOT ordered), 0), w, coalesce(sum(ordered AND window_s <> "
+	"max(w, interval_s)), 0) FROM run, longest";
+
+int dataset_tell_lost(struct dataset *d, FILE *talk, struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	int r = db_prepare(d, kinds_of_runs, &stmt, e), runs, unordered, others;
+	char window[NUMBER_TEXT];
+	double window_s;
+
+	if (r == 0)
+		r = db_step(d, stmt, e);
+	if (r < 0)
+		return r;
+	runs = sqlite3_column_int(stmt, 0);
+	unordered = sqlite3_column_int(stmt, 1);
+	window_s = db_number(stmt, 2);
+	others = sqlite3_column_int(stmt, 3);
+	if ((unordered && unordered < runs) || others)
+		fprintf(talk,
+			"%s: its runs were imported with different --window or --unordered, which "
+			"a CSV does not say: dataset merge keeps them\n",
+			d->path);
+	else if (unordered)
+		fprintf(talk, "%s: import the CSV with --unordered, which it does not say\n",
+			d->path);
+	else if (!isnan(window_s))
+		fprintf(talk, "%s: import the CSV with --window %s, which it does not say\n",
+			d->path, format_double(window, window_s));
+	return 0;
 }
 
 static int write_shard(struct dataset *d, sqlite3_stmt *stmt, const bool filled[DB_COLUMNS + 1],

@@ -331,10 +331,10 @@ static int run_export(int argc, char **argv)
 	static const struct command_help help = {
 		.usage = "dataset export D.db > joined.csv | D.db --shards DIR [--shard-rows N] | "
 			 "T.vmt [--side guest|host] [--vm NAME]",
-		.about =
-			"Write a dataset as one CSV with a column `run`, which import reads, or as "
-			"many that a\ncluster reads (docs/distributed.md); of a trace, one side of "
-			"one VM: a guest's\nfeatures, or a host's meters."};
+		.about = "Write a dataset as one CSV with a column `run`, which import reads (with "
+			 "the --window or\n--unordered that is told on stderr), or as many that a "
+			 "cluster reads\n(docs/distributed.md); of a trace, one side of "
+			 "one VM: a guest's\nfeatures, or a host's meters."};
 	struct string_list rest = {0};
 	struct err e = ERR_INIT;
 	struct dataset *d;
@@ -364,6 +364,8 @@ static int run_export(int argc, char **argv)
 	if (dataset_open(path, DATASET_READ, &d, &e) < 0)
 		return cli_fail(argv[0], &e);
 	r = shards ? export_shards(d, shards, shard_rows, &e) : dataset_export(d, stdout, &e);
+	if (r == 0 && !shards)
+		r = dataset_tell_lost(d, stderr, &e);
 	dataset_close(d);
 	return r < 0 ? cli_fail(argv[0], &e) : 0;
 }

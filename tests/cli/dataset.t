@@ -37,6 +37,28 @@ is "$(dataset show all.db --json | jq '[.runs[] | select(.name == "c") | .ordere
 is "$(dataset merge d.db c.db --out json.db --json | jq -c .)" '[{"file":"d.db","runs":2},{"file":"c.db","runs":1}]' "merge --json"
 refused 1 "./d.db: is the dataset to copy into" "a dataset into itself" dataset merge ./d.db --out d.db
 
+# what a CSV does not hold: --unordered and --window, told so that an import gives the same dataset
+back() { dataset export "$1" 2>said >back.csv; }
+shown() { dataset show "$1" --json | jq -c '[.runs[] | [.name, .ordered, .interval_s, .window_s]]'; }
+back d.db
+is "$(cat said)" "" "export of plain runs has nothing to tell"
+back c.db
+like "$(cat said)" "c.db: import the CSV with --unordered" "export of an unordered run tells the flag"
+dataset import --joined back.csv --unordered --out back.db 2>/dev/null
+is "$(shown back.db)" "$(shown c.db)" "with which it comes back the same"
+dataset import --joined a.csv b.csv --window 20 --out w.db 2>/dev/null
+awk -F, -v OFS=, 'NR > 1 {$1 *= 30} 1' a.csv >slow.csv
+dataset import --joined slow.csv --window 20 --out w.db 2>/dev/null
+back w.db
+like "$(cat said)" "w.db: import the CSV with --window 20," "and so does one of rows that average over more"
+dataset import --joined back.csv --window 20 --out wback.db 2>/dev/null
+is "$(shown wback.db)" "$(shown w.db)" "with which it comes back the same, slow runs too"
+back all.db
+like "$(cat said)" "all.db: its runs .* dataset merge keeps them" "runs that differ are told what keeps them"
+dataset import --joined c.csv --out w.db 2>/dev/null
+back w.db
+like "$(cat said)" "w.db: its runs .* dataset merge keeps them" "also where windows do"
+
 # bad recordings
 printf 'cpu_utilization,package_watts\n0.5,3\n' >x.csv
 refused 1 "x.csv.*time_s" "no time_s column" dataset import --joined x.csv --out x.db
