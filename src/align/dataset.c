@@ -64,8 +64,7 @@ int db_fail(struct dataset *d, struct err *e)
 	else if (code == SQLITE_IOERR || code == SQLITE_READONLY || code == SQLITE_CANTOPEN)
 		r = -EIO;
 	else if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
-		return err_set(e, -EBUSY, "%s: another process is writing to it; try again",
-			       d->path);
+		return err_set(e, -EBUSY, "%s: another process is using it; try again", d->path);
 	if ((code == SQLITE_READONLY || code == SQLITE_CANTOPEN) && !d->writes &&
 	    access(d->path, R_OK) == 0)
 		return err_set(e, r,

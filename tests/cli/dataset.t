@@ -118,6 +118,26 @@ else
 	is "$(dataset show shelf/cut.db --json | jq '[.runs[].window_s] | unique | first')" 2 "which is read, whole, where the folder can be written"
 	is "$(ls shelf | xargs)" "cut.db d.db" "reading leaves nothing beside a dataset"
 fi
+# a reader that takes its time is waited for, and not called a writer
+hold() { # SECONDS
+	python3 -c 'import sqlite3, sys, time
+db = sqlite3.connect("h.db", isolation_level=None)
+db.execute("BEGIN")
+db.execute("SELECT count(*) FROM row").fetchone()
+open("held", "w").close()
+time.sleep(float(sys.argv[1]))' "$1" &
+	holder=$!
+	pids+=($holder)
+	wait_for 10 test -e held
+	rm -f held
+}
+cp d.db h.db
+hold 1
+dataset import --joined a.csv --run waited --out h.db 2>/dev/null
+is $? 0 "an import waits for who reads"
+hold 60
+refused 1 "h.db: another process is using it; try again" "and says so where that takes too long" dataset import --joined a.csv --run late --out h.db
+kill $holder
 # an import that the disk is too small for
 if unshare -m true 2>/dev/null; then
 	mkdir tiny
