@@ -373,11 +373,14 @@ static size_t info_zones(const struct model_set *set, ZoneInfo *zones, ZoneInfo 
 
 	zone_foreach (z) {
 		const struct zone_models *from = &set->zones[z];
+		double error;
 
 		if (!from->n)
 			continue;
 		zones[n] = (ZoneInfo)ZONE_INFO__INIT;
 		zones[n].zone = (char *)zone_name(z);
+		error = from->models[0].wmape;
+		zones[n].mape = isfinite(error) ? error : 0;
 		zones[n].model = (char *)model_family(&from->models[0]);
 		at[n] = &zones[n];
 		n++;

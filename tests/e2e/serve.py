@@ -68,6 +68,7 @@ def client(address, ca, token_file, store, other, csv_path):
     print("unary", *(repr(a.zone_watts["package"]) for a in alone))
     info = stub.GetModelInfo(pb.Empty(), timeout=10)
     check(info.model_name == "e" and info.provenance == "trained" and "cpu_utilization" in info.features, "GetModelInfo says what serves")
+    check(all(0 < z.mape < 1 and z.model for z in info.zones), "and how good each zone's model is")
     check(refused(lambda: stub.EstimatePower(pb.EstimationRequest(), timeout=10), "INVALID_ARGUMENT"), "a row without features is refused")
     check(refused(lambda: stub.EstimatePower(pb.EstimationRequest(features={"cpu_utilization": float("nan")}), timeout=10),
                   "INVALID_ARGUMENT"), "and one that is no number")
