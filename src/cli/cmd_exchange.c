@@ -219,18 +219,6 @@ static int check_import(struct import_arguments *a, enum format *ret, struct mod
 
 static void print_import(const struct model_set *s, const struct import_arguments *a, size_t len)
 {
-	if (a->json) {
-		struct text t = {0};
-
-		text_add(&t, "{\"bundle\":");
-		text_json_string(&t, a->as.out);
-		text_printf(&t,
-			    ",\"bytes\":%zu,\"name\":\"%s\",\"version\":\"%s\",\"sequence\":%lld,"
-			    "\"card\":%s}",
-			    len, s->name, s->version, (long long)s->sequence, s->card);
-		cli_print("model import", &t);
-		return;
-	}
 	printf("%-9s %-8s %-6s inputs\n", "zone", "family", "tier");
 	zone_foreach (z) {
 		const struct model *m = s->zones[z].models;
@@ -272,7 +260,9 @@ static int import(struct import_arguments *a, struct err *e)
 		r = signed_write(s, a->as.out, &key, max_size, &len, e);
 		secret_key_wipe(&key);
 	}
-	if (r == 0)
+	if (r == 0 && a->json)
+		r = signed_print("model import", s, a->as.out, len) ? err_nomem(e) : 0;
+	else if (r == 0)
 		print_import(s, a, len);
 	model_set_free(s);
 	return r;

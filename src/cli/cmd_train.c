@@ -280,9 +280,7 @@ static int run(struct arguments *a, struct err *e)
 	if (r == 0 && o.search != SEARCH_NONE)
 		unlink(trials);
 	if (r == 0 && a->json)
-		printf("{\"bundle\":\"%s\",\"bytes\":%zu,\"name\":\"%s\",\"version\":\"%s\","
-		       "\"sequence\":%lld,\"card\":%s}\n",
-		       a->as.out, len, s->name, s->version, (long long)s->sequence, s->card);
+		r = signed_print("train", s, a->as.out, len) ? err_nomem(e) : 0;
 	else if (r == 0)
 		print_table(s, a->as.out, len);
 	secret_key_wipe(&key);

@@ -15,6 +15,7 @@
 #include "base/parse.h"
 #include "base/text.h"
 #include "bundle/bundle.h"
+#include "cli/cli.h"
 
 static int64_t time_now(void)
 {
@@ -42,8 +43,10 @@ static int check_out(const char *out, struct err *e)
 
 	if (snprintf(copy, sizeof(copy), "%s", out) >= PATH_MAX)
 		return err_set(e, -ENAMETOOLONG, "--out: path too long");
-	if (stat(out, &st) == 0 && S_ISDIR(st.st_mode))
-		return err_set(e, -EISDIR, "--out %s is a directory: name a file in it", out);
+	if (stat(out, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, -EINVAL, "--out %s: %s", out,
+			       S_ISDIR(st.st_mode) ? "is a directory, name a file in it"
+						   : "not a regular file, name one");
 	if (access(dirname(copy), W_OK | X_OK) < 0)
 		return err_errno(e, "--out %s cannot be written", out);
 	return 0;
@@ -110,4 +113,17 @@ int signed_write(const struct model_set *s, const char *out, const struct secret
 	byte_writer_release(&w);
 	text_release(&sig);
 	return r;
+}
+
+int signed_print(const char *command, const struct model_set *s, const char *out, size_t len)
+{
+	struct text t = {0};
+
+	text_add(&t, "{\"bundle\":");
+	text_json_string(&t, out);
+	text_printf(&t,
+		    ",\"bytes\":%zu,\"name\":\"%s\",\"version\":\"%s\",\"sequence\":%lld,"
+		    "\"card\":%s}\n",
+		    len, s->name, s->version, (long long)s->sequence, s->card);
+	return cli_print(command, &t);
 }

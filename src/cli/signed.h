@@ -32,4 +32,7 @@ int signed_check(struct signed_as *as, struct err *e);
 int signed_write(const struct model_set *s, const char *out, const struct secret_key *key,
 		 uint64_t max_size, size_t *ret_len, struct err *e);
 
+/* One line of JSON on stdout: the bundle that was written to `out`, and its card. 0 or 1. */
+int signed_print(const char *command, const struct model_set *s, const char *out, size_t len);
+
 #endif
