@@ -148,8 +148,9 @@ static int load_bundle(struct vmwatts *v, const char *bundle, const char *key, s
 		return 0;
 	if (!key)
 		return err_set(e, -EINVAL, "a bundle needs the public key that signed it");
-	r = is_directory(key) ? trust_load_directory(key, &trust, e)
-			      : trust_load_file(key, &trust, e);
+	r = is_directory(key)
+		    ? trust_load_directory(key, is_directory(bundle) ? bundle : NULL, &trust, e)
+		    : trust_load_file(key, &trust, e);
 	if (r < 0)
 		return r;
 	r = is_directory(bundle) ? store_load_current(bundle, trust, &v->set, NULL, e)

@@ -45,7 +45,7 @@ static int check_bundle(const struct agent *a, const struct config *c, const str
 
 static int load_trust(const struct config *c, struct trust **ret, struct err *e)
 {
-	int r = trust_load_directory(c->trusted_keys, ret, e);
+	int r = trust_load_directory(c->trusted_keys, c->model_path, ret, e);
 
 	if (r == 0)
 		trust_require(*ret, (unsigned)c->signature_threshold);

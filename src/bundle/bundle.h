@@ -35,9 +35,13 @@ int trust_load_file(const char *path, struct trust **ret, struct err *e);
  * the bundle names it may sign, one shell pattern a line. A directory or key
  * that group or others may write is refused, and one that this process itself
  * may write unless it is root. An empty or missing directory gives zero keys,
- * not an error.
+ * not an error. Keys for the bundles of a store (NULL: of none) are refused
+ * where they are in it, or lead into it.
  */
-int trust_load_directory(const char *path, struct trust **ret, struct err *e);
+int trust_load_directory(const char *path, const char *store, struct trust **ret, struct err *e);
+
+/* Either: PATH is such a directory, or one key. */
+int trust_load(const char *path, const char *store, struct trust **ret, struct err *e);
 
 /*
  * From here on a bundle must be signed by that many different trusted keys,

@@ -68,16 +68,36 @@ int trust_load_file(const char *path, struct trust **ret, struct err *e)
 	return 0;
 }
 
+/* PATH, as the file system names it, is not in the store: who fills that chooses no keys. */
+static int check_apart(const char *path, const char *store, struct err *e)
+{
+	char key[PATH_MAX], at[PATH_MAX];
+	size_t n;
+
+	if (!store || !realpath(path, key) || !realpath(store, at))
+		return 0;
+	n = strlen(at);
+	if (strncmp(key, at, n) != 0 || (n > 1 && key[n] && key[n] != '/'))
+		return 0;
+	return err_set(e, -EPERM,
+		       "trusted key %s is in model_path %s: who installs bundles there could add a "
+		       "key; move it out of there",
+		       path, store);
+}
+
 /*
  * Nobody but its owner may write PATH, and that owner is not us, unless we are root. On a file
  * system that is mounted read-only nobody writes: Kubernetes mounts a ConfigMap as a folder of mode
  * 0777, and so.
  */
-static int check_guarded(const char *path, struct err *e)
+static int check_guarded(const char *path, const char *store, struct err *e)
 {
 	struct statvfs fs;
 	struct stat st;
+	int r = check_apart(path, store, e);
 
+	if (r < 0)
+		return r;
 	if (stat(path, &st) < 0)
 		return err_errno(e, "trusted key %s", path);
 	if (statvfs(path, &fs) == 0 && fs.f_flag & ST_RDONLY)
@@ -92,7 +112,8 @@ static int check_guarded(const char *path, struct err *e)
 	return 0;
 }
 
-static int add_key(struct trust *t, const char *directory, const char *name, struct err *e)
+static int add_key(struct trust *t, const char *directory, const char *name, const char *store,
+		   struct err *e)
 {
 	struct trusted_key *k = &t->keys[t->n];
 	char path[PATH_MAX];
@@ -103,14 +124,14 @@ static int add_key(struct trust *t, const char *directory, const char *name, str
 	if (t->n == KEYS_MAX)
 		return err_set(e, -E2BIG, "%s: more than %d keys", directory, KEYS_MAX);
 	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	r = check_guarded(path, e);
+	r = check_guarded(path, store, e);
 	if (r == 0)
 		r = public_key_read(path, &k->key, e);
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "%s/%.*s.scope", directory, (int)stem, name);
 	if (stat(path, &st) == 0) {
-		r = check_guarded(path, e);
+		r = check_guarded(path, store, e);
 		if (r == 0)
 			r = file_read(path, SCOPE_MAX, true, &k->scope, &len, e);
 		if (r < 0)
@@ -127,7 +148,7 @@ static int is_public_key(const struct dirent *d)
 	return d->d_name[0] != '.' && n > 4 && !strcmp(d->d_name + n - 4, ".pub");
 }
 
-int trust_load_directory(const char *path, struct trust **ret, struct err *e)
+int trust_load_directory(const char *path, const char *store, struct trust **ret, struct err *e)
 {
 	struct dirent **names = NULL;
 	struct trust *t = calloc(1, sizeof(*t));
@@ -140,10 +161,10 @@ int trust_load_directory(const char *path, struct trust **ret, struct err *e)
 	if (n < 0 && errno != ENOENT)
 		r = err_errno(e, "trusted_keys %s", path);
 	if (n > 0)
-		r = check_guarded(path, e);
+		r = check_guarded(path, store, e);
 	for (int i = 0; i < n; i++) {
 		if (r == 0)
-			r = add_key(t, path, names[i]->d_name, e);
+			r = add_key(t, path, names[i]->d_name, store, e);
 		free(names[i]);
 	}
 	free(names);
@@ -153,6 +174,17 @@ int trust_load_directory(const char *path, struct trust **ret, struct err *e)
 	}
 	*ret = t;
 	return 0;
+}
+
+int trust_load(const char *path, const char *store, struct trust **ret, struct err *e)
+{
+	struct stat st;
+	int r;
+
+	if (stat(path, &st) < 0 || S_ISDIR(st.st_mode))
+		return trust_load_directory(path, store, ret, e);
+	r = check_apart(path, store, e);
+	return r == 0 ? trust_load_file(path, ret, e) : r;
 }
 
 static bool in_scope(const struct trusted_key *k, const char *name)

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-#include <sys/stat.h>
 #include <sys/signalfd.h>
 
 #include "base/cleanup.h"
@@ -49,15 +48,6 @@ static const struct command_help help = {
 	.example = "  vmwatts poll --url https://models.example/web --once\n"
 		   "  vmwatts poll --url https://models.example/web --interval 10m \\\n"
 		   "      --cacert ca.pem --token-file token"};
-
-static int load_trust(const char *path, struct trust **ret, struct err *e)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
-		return trust_load_file(path, ret, e);
-	return trust_load_directory(path, ret, e);
-}
 
 static int check(struct arguments *a, struct err *e)
 {
@@ -178,7 +168,7 @@ static int run(struct arguments *a, struct err *e)
 	int r = check(a, e);
 
 	if (r == 0)
-		r = load_trust(a->trust, &trust, e);
+		r = trust_load(a->trust, a->o.model_path, &trust, e);
 	if (r == 0 && !trust_count(trust))
 		r = err_set(e, -ERR_SIGNATURE,
 			    "--trust %s holds no key: nothing could be installed", a->trust);

@@ -19,7 +19,7 @@ int model_trust(const struct trust_arguments *a, struct trust **ret, struct err 
 		return err_set(e, -ERR_USAGE, "--signature-threshold: 1 to %d",
 			       BUNDLE_SIGNATURES_MAX);
 	r = a->trust ? trust_load_file(a->trust, ret, e)
-		     : trust_load_directory(a->trusted_keys, ret, e);
+		     : trust_load_directory(a->trusted_keys, a->model_path, ret, e);
 	if (r == 0)
 		trust_require(*ret, (unsigned)a->threshold);
 	return r;

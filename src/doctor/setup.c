@@ -47,14 +47,14 @@ static struct trust *examine_keys(struct doctor *d)
 {
 	struct err why = ERR_INIT;
 	struct trust *t = NULL;
-	int r = trust_load_directory(d->config.trusted_keys, &t, &why);
+	int r = trust_load_directory(d->config.trusted_keys, d->config.model_path, &t, &why);
 	size_t n = trust_count(t);
 
 	if (r < 0)
 		find_remedy(
 			d, "trusted_keys", VERDICT_FAIL,
-			"put public keys (NAME.pub) there, owned by root and writable by nobody "
-			"else",
+			"put public keys (NAME.pub) into a directory of their own, owned by root "
+			"and writable by nobody else",
 			"%s", why.msg);
 	else if (n == 0)
 		find_remedy(d, "trusted_keys", VERDICT_WARN,

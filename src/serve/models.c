@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -54,15 +53,6 @@ const struct prior *models_prior(const struct models *m)
 	return &m->prior;
 }
 
-static int load_trust(const char *path, struct trust **ret, struct err *e)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
-		return trust_load_file(path, ret, e);
-	return trust_load_directory(path, ret, e);
-}
-
 static int check(const struct models *m, const struct model_set *s, struct err *e)
 {
 	if (s->sequence < m->o.minimum_sequence)
@@ -91,7 +81,7 @@ static int load(const struct models *m, const char *directory, struct served **r
 	struct model_set *set = NULL;
 	struct served *s;
 	struct timespec now;
-	int r = load_trust(m->o.trusted_keys, &trust, e);
+	int r = trust_load(m->o.trusted_keys, directory, &trust, e);
 
 	if (r == 0)
 		r = store_load_current(directory, trust, &set, NULL, e);

@@ -161,6 +161,13 @@ ok $? "an unsigned bundle is refused in one sentence"
 is "$(scrape | grep -c '^kepler_node_cpu_watts')" 4 "and the agent goes on"
 stop
 
+mkdir "$work/models/keys" && cp "$work/k.pub" "$work/models/keys"
+yaml "  model_path: $work/models
+  trusted_keys: $work/models/keys"
+start --config "$work/config.yaml"
+like "$(cat "$work/log")" "models/keys is in model_path .*move it out of there; the built-in prior serves" "keys in the store: none is trusted"
+stop
+
 # ---- footprint
 libraries=$(ldd "$vmwatts")
 for heavy in xgboost lapack blas sqlite curl grpc; do

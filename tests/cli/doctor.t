@@ -93,6 +93,11 @@ echo garbage >"$work/keys/bad.pub"
 examine
 is "$(verdict trusted_keys)" fail "a file that is no key"
 rm "$work/keys/bad.pub"
+mv "$work/keys" "$work/models/keys" && ln -s models/keys "$work/keys"
+examine
+is "$status $(verdict trusted_keys)" "1 fail" "keys that are in model_path"
+like "$(said trusted_keys)" "is in model_path" "by name"
+rm "$work/keys" && mv "$work/models/keys" "$work/keys"
 
 # ---- bundle
 "$vmwatts" dataset import --joined "$top"/data/metalci/20240914-1616.csv --window 20 --out "$work/d.db" >/dev/null 2>&1

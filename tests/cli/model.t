@@ -114,4 +114,9 @@ two >/dev/null
 is "$?$(ls b.vmw.minisig*| wc -l)" 03 "two keys of two"
 model install b.vmw --trusted-keys keys --signature-threshold 2 --model-path two >/dev/null
 is "$?$(stat -c %a two/m-1.0.0.vmw.minisig.3)" 0600 "signatures travel along"
+mkdir two/keys && cp k.pub two/keys && ln -s two/keys linked
+for keys in two/keys linked; do
+	refused 1 "trusted key $keys is in model_path two.*move it" "keys that are in the store: $keys" \
+		model install b.vmw --trusted-keys $keys --model-path two
+done
 done_testing

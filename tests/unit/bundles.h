@@ -40,7 +40,7 @@ static inline void bundles_setup(struct bundles *b)
 		assert_int_equal(minisign_keygen(&b->secret[i], &b->public[i], &e), 0);
 		assert_int_equal(public_key_write(&b->public[i], path, &e), 0);
 	}
-	assert_int_equal(trust_load_directory(b->keys, &b->trust, &e), 0);
+	assert_int_equal(trust_load_directory(b->keys, NULL, &b->trust, &e), 0);
 }
 
 static inline void bundles_teardown(struct bundles *b)

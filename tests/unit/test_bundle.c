@@ -362,13 +362,13 @@ static void a_key_signs_only_names_in_its_scope(void **state)
 	assert_int_equal(chmod(f->dir, 0755), 0);
 	snprintf(scope, sizeof(scope), "%s/K.scope", f->dir);
 	write_file(scope, "prod-*\n", 7);
-	assert_int_equal(trust_load_directory(f->dir, &t, &e), 0);
+	assert_int_equal(trust_load_directory(f->dir, NULL, &t, &e), 0);
 	assert_int_equal(trust_count(t), 1);
 	assert_int_equal(bundle_load(f->bundle, t, &s, NULL, &e), -ERR_SIGNATURE);
 	assert_non_null(strstr(e.msg, "may not sign"));
 	trust_free(t);
 	write_file(scope, "prod-*\ntes?\n", 12);
-	assert_int_equal(trust_load_directory(f->dir, &t, &e), 0);
+	assert_int_equal(trust_load_directory(f->dir, NULL, &t, &e), 0);
 	assert_int_equal(bundle_load(f->bundle, t, &s, NULL, &e), 0);
 	model_set_free(s);
 	trust_free(t);
@@ -381,14 +381,52 @@ static void trusted_keys_that_others_may_write_are_refused(void **state)
 	struct err e = ERR_INIT;
 
 	assert_int_equal(chmod(f->dir, 0777), 0);
-	assert_int_equal(trust_load_directory(f->dir, &t, &e), -EPERM);
+	assert_int_equal(trust_load_directory(f->dir, NULL, &t, &e), -EPERM);
 	assert_int_equal(chmod(f->dir, 0755), 0);
 	assert_int_equal(chmod(f->pub, 0666), 0);
-	assert_int_equal(trust_load_directory(f->dir, &t, &e), -EPERM);
+	assert_int_equal(trust_load_directory(f->dir, NULL, &t, &e), -EPERM);
 	assert_null(t);
-	assert_int_equal(trust_load_directory("/no/such/directory", &t, &e), 0);
+	assert_int_equal(trust_load_directory("/no/such/directory", NULL, &t, &e), 0);
 	assert_int_equal(trust_count(t), 0);
 	trust_free(t);
+}
+
+static void trusted_keys_within_the_store_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	char within[PATH_MAX], link[PATH_MAX], beside[PATH_MAX];
+	struct trust *t = NULL;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	snprintf(within, sizeof(within), "%s/..", f->dir);
+	snprintf(link, sizeof(link), "%s/here", f->dir);
+	snprintf(beside, sizeof(beside), "%s/here2", f->dir);
+	assert_int_equal(symlink(f->dir, link), 0);
+	assert_int_equal(mkdir(beside, 0755), 0);
+	assert_int_equal(trust_load_directory(f->dir, f->dir, &t, &e), -EPERM);
+	assert_non_null(strstr(e.msg, "is in model_path"));
+	assert_int_equal(trust_load_directory(f->dir, within, &t, &e), -EPERM);
+	assert_int_equal(trust_load_directory(link, f->dir, &t, &e), -EPERM);
+	assert_int_equal(trust_load_directory(f->dir, link, &t, &e), -EPERM);
+	assert_int_equal(trust_load(f->pub, f->dir, &t, &e), -EPERM);
+	assert_null(t);
+	assert_int_equal(trust_load(f->dir, beside, &t, &e), 0);
+	trust_free(t);
+	/* A key that is a link into the store is one of the store's. */
+	snprintf(link, sizeof(link), "%s/here2/K.pub", f->dir);
+	assert_int_equal(symlink(f->pub, link), 0);
+	snprintf(within, sizeof(within), "%s/store", f->dir);
+	assert_int_equal(mkdir(within, 0755), 0);
+	assert_int_equal(trust_load_directory(beside, within, &t, &e), 0);
+	trust_free(t);
+	t = NULL;
+	snprintf(within, sizeof(within), "%s/store/K.pub", f->dir);
+	assert_int_equal(rename(f->pub, within), 0);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(symlink(within, link), 0);
+	snprintf(within, sizeof(within), "%s/store", f->dir);
+	assert_int_equal(trust_load_directory(beside, within, &t, &e), -EPERM);
 }
 
 static void the_store_installs_and_serves(void **state)
@@ -516,6 +554,7 @@ int main(void)
 		with_fixture(refuses_a_file_that_others_may_write),
 		with_fixture(a_key_signs_only_names_in_its_scope),
 		with_fixture(trusted_keys_that_others_may_write_are_refused),
+		with_fixture(trusted_keys_within_the_store_are_refused),
 		with_fixture(the_store_installs_and_serves),
 		with_fixture(the_store_refuses_older_and_expired),
 		with_fixture(a_store_without_current_serves_the_highest_sequence),
