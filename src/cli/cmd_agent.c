@@ -10,8 +10,10 @@ static const struct command_help help = {
 	.about =
 		"Estimates the watts of this machine once a second and serves them to Prometheus.\n"
 		"Without an installed bundle the built-in prior answers. Flags come before the\n"
-		"environment (KEPLER_VM_ENERGY_ENABLED, KEPLER_VM_MODEL_PATH), that before the\n"
-		"configuration file. SIGHUP reads configuration and bundle anew; a change of the "
+		"environment (KEPLER_VM_ENERGY_ENABLED, KEPLER_VM_MODEL_PATH, NODE_NAME), that "
+		"before\n"
+		"the configuration file. SIGHUP reads configuration and bundle anew; a change of "
+		"the "
 		"store is\nnoticed by itself.",
 	.example = "  vmwatts agent --listen 127.0.0.1:9102\n"
 		   "  vmwatts agent --once --json\n"

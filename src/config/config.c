@@ -81,7 +81,12 @@ static int read_file(const struct config_flags *f, struct config *c, struct err 
 
 static int read_environment(struct config *c, struct err *e)
 {
-	if (override(c, "enabled", getenv("KEPLER_VM_ENERGY_ENABLED"), "KEPLER_VM_ENERGY_ENABLED",
+	const char *node_name = getenv("NODE_NAME");
+
+	if (node_name && !*node_name)
+		node_name = NULL;
+	if (override(c, "node_name", node_name, "NODE_NAME", e) < 0 ||
+	    override(c, "enabled", getenv("KEPLER_VM_ENERGY_ENABLED"), "KEPLER_VM_ENERGY_ENABLED",
 		     e) < 0 ||
 	    override(c, "model_path", getenv("KEPLER_VM_MODEL_PATH"), "KEPLER_VM_MODEL_PATH", e) <
 		    0)
@@ -123,16 +128,12 @@ static int read_flags(const struct config_flags *f, struct config *c, struct err
 	return 0;
 }
 
-/* --node-name or the file's, else NODE_NAME, else the host's name. */
+/* Where nothing names it: the host's name. */
 static void choose_node_name(struct config *c)
 {
-	const char *name = getenv("NODE_NAME");
-
 	if (c->node_name[0])
 		return;
-	if (name && *name)
-		snprintf(c->node_name, sizeof(c->node_name), "%s", name);
-	else if (gethostname(c->node_name, sizeof(c->node_name) - 1) < 0 || !c->node_name[0])
+	if (gethostname(c->node_name, sizeof(c->node_name) - 1) < 0 || !c->node_name[0])
 		strcpy(c->node_name, "unknown"); /* 8 of 256 */
 }
 

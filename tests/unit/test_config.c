@@ -201,6 +201,9 @@ static void flag_before_environment_before_file_before_default(void **state)
 	assert_int_equal(config_load(&f, &c, &e), 0);
 	assert_true(c.enabled);
 	assert_string_equal(c.model_path, "/environment");
+	assert_string_equal(c.node_name, "environment");
+	setenv("NODE_NAME", "", 1); /* says nothing */
+	assert_int_equal(config_load(&f, &c, &e), 0);
 	assert_string_equal(c.node_name, "file");
 	f.vm_energy_enabled = "false";
 	f.vm_model_path = "/flag";
