@@ -21,13 +21,16 @@ static int check_model_path(const struct config *c, bool *ret_exists, struct err
 
 	config_defaults(&defaults);
 	*ret_exists = stat(c->model_path, &st) == 0;
-	if (*ret_exists && !S_ISDIR(st.st_mode))
-		return err_set(e, -ENOTDIR, "model_path %s is not a directory", c->model_path);
+	if (*ret_exists && !S_ISDIR(st.st_mode)) {
+		err_set(e, -ENOTDIR, "model_path %s is not a directory", c->model_path);
+		return config_blame(c, "model_path", e);
+	}
 	if (*ret_exists && access(c->model_path, R_OK | X_OK) == 0)
 		return 0;
 	if (errno == ENOENT && !strcmp(c->model_path, defaults.model_path))
 		return 0;
-	return err_errno(e, "model_path %s cannot be read", c->model_path);
+	err_errno(e, "model_path %s cannot be read", c->model_path);
+	return config_blame(c, "model_path", e);
 }
 
 static void read_identity(struct agent *a)
@@ -49,13 +52,17 @@ static int read_token(const struct config *c, char token[HTTP_TOKEN_MAX], struct
 	if (!c->reload_token_file[0])
 		return 0;
 	r = file_read(c->reload_token_file, 4096, true, &text, &len, e);
-	if (r < 0)
-		return err_prefix(e, "reload_token_file");
+	if (r < 0) {
+		err_prefix(e, "reload_token_file");
+		return config_blame(c, "reload_token_file", e);
+	}
 	len = strcspn(text, "\r\n");
-	if (len < HTTP_TOKEN_MIN || len >= HTTP_TOKEN_MAX)
-		return err_set(e, -ERR_CONFIG,
-			       "reload_token_file %s: its first line must have %d to %d characters",
-			       c->reload_token_file, HTTP_TOKEN_MIN, HTTP_TOKEN_MAX - 1);
+	if (len < HTTP_TOKEN_MIN || len >= HTTP_TOKEN_MAX) {
+		err_set(e, -ERR_CONFIG,
+			"reload_token_file %s: its first line must have %d to %d characters",
+			c->reload_token_file, HTTP_TOKEN_MIN, HTTP_TOKEN_MAX - 1);
+		return config_blame(c, "reload_token_file", e);
+	}
 	memcpy(token, text, len);
 	token[len] = 0;
 	return 0;

@@ -57,10 +57,14 @@ static const struct key *key_of(const char *path)
 static int override(struct config *c, const char *path, const char *value, const char *from,
 		    struct err *e)
 {
+	const struct key *k = key_of(path);
 	struct err why = ERR_INIT;
 
-	if (value && key_store(key_of(path), value, c, &why) < 0)
+	if (!value)
+		return 0;
+	if (key_store(k, value, c, &why) < 0)
 		return err_set(e, -ERR_CONFIG, "%s: %s", from, why.msg);
+	c->places[k - config_keys].line = 0;
 	return 0;
 }
 
@@ -94,13 +98,20 @@ static int read_environment(struct config *c, struct err *e)
 	return 0;
 }
 
+int config_blame(const struct config *c, const char *key, struct err *e)
+{
+	const struct config_place *p = &c->places[key_of(key) - config_keys];
+
+	return p->line ? err_prefix(e, "%s:%u:%u", c->file, p->line, p->column) : e->code;
+}
+
 static int check_listen(const struct config *c, struct err *e)
 {
 	if (listen_address_ok(c->listen))
 		return 0;
-	return err_set(e, -ERR_CONFIG,
-		       "listen: found '%s', allowed: ADDRESS:PORT, or :PORT for every address",
-		       c->listen);
+	err_set(e, -ERR_CONFIG,
+		"listen: found '%s', allowed: ADDRESS:PORT, or :PORT for every address", c->listen);
+	return config_blame(c, "listen", e);
 }
 
 static int read_flags(const struct config_flags *f, struct config *c, struct err *e)
@@ -116,12 +127,11 @@ static int read_flags(const struct config_flags *f, struct config *c, struct err
 		{"log_format", f->log_format, "--log-format"},
 		{"node_name", f->node_name, "--node-name"},
 	};
-
 	struct err why = ERR_INIT;
 
 	for (size_t i = 0; i < array_size(flags); i++) {
-		if (flags[i].value && key_store(key_of(flags[i].path), flags[i].value, c, &why) < 0)
-			return err_set(e, -ERR_USAGE, "%s: %s", flags[i].flag, why.msg);
+		if (override(c, flags[i].path, flags[i].value, flags[i].flag, &why) < 0)
+			return err_set(e, -ERR_USAGE, "%s", why.msg);
 	}
 	if (f->listen && check_listen(c, &why) < 0)
 		return err_set(e, -ERR_USAGE, "--%s", why.msg);
@@ -137,16 +147,27 @@ static void choose_node_name(struct config *c)
 		strcpy(c->node_name, "unknown"); /* 8 of 256 */
 }
 
+/* One of the keys that do not fit together; the file may say only one of them. */
+static int blame_either(const struct config *c, const char *one, const char *other, struct err *e)
+{
+	return config_blame(c, c->places[key_of(one) - config_keys].line ? one : other, e);
+}
+
 int config_check(const struct config *c, struct err *e)
 {
-	if (c->collection_interval_ns < c->sampling_interval_ns)
-		return err_set(e, -ERR_CONFIG,
-			       "collection_interval (%g s) must not be shorter than "
-			       "feature_config.sampling_interval (%g s)",
-			       (double)c->collection_interval_ns / 1e9,
-			       (double)c->sampling_interval_ns / 1e9);
-	if (!c->python_server.cert_file[0] != !c->python_server.key_file[0])
-		return err_set(e, -ERR_CONFIG, "python_server: cert_file and key_file go together");
+	if (c->collection_interval_ns < c->sampling_interval_ns) {
+		err_set(e, -ERR_CONFIG,
+			"collection_interval (%g s) must not be shorter than "
+			"feature_config.sampling_interval (%g s)",
+			(double)c->collection_interval_ns / 1e9,
+			(double)c->sampling_interval_ns / 1e9);
+		return blame_either(c, "feature_config.sampling_interval", "collection_interval",
+				    e);
+	}
+	if (!c->python_server.cert_file[0] != !c->python_server.key_file[0]) {
+		err_set(e, -ERR_CONFIG, "python_server: cert_file and key_file go together");
+		return blame_either(c, "python_server.cert_file", "python_server.key_file", e);
+	}
 	return check_listen(c, e);
 }
 

@@ -18,6 +18,7 @@
 
 #define CONFIG_PATH_DEFAULT "/etc/kepler/vm-energy-config.yaml"
 #define CONFIG_CPUS_MAX	    1024
+#define CONFIG_KEYS_MAX	    64
 
 enum inference_method { INFERENCE_NATIVE, INFERENCE_REMOTE };
 enum fallback_method { FALLBACK_METHOD_ESTIMATION, FALLBACK_METHOD_DISABLE };
@@ -68,6 +69,12 @@ struct config {
 	} powercap;
 	int log_level, log_format; /* enum log_level, enum log_format */
 	char node_name[256];
+
+	/* Where the file says each key of schema.c's table; line 0: another said it, or nobody. */
+	const char *file; /* borrowed */
+	struct config_place {
+		unsigned line, column;
+	} places[CONFIG_KEYS_MAX];
 };
 
 /* What the command line said; NULL where it said nothing. */
@@ -88,5 +95,8 @@ int config_parse(const char *text, size_t len, const char *name, struct config *
 
 /* What one key must satisfy together with others; called by config_load. */
 int config_check(const struct config *c, struct err *e);
+
+/* Put "FILE:LINE:COLUMN: " before the message in `e` where the file said `key`; returns e->code. */
+int config_blame(const struct config *c, const char *key, struct err *e);
 
 #endif

@@ -9,17 +9,17 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/text.h"
 #include "config/events.h"
 #include "config/schema.h"
 
 #define ROOT	  "vm_energy_modeling"
-#define KEYS_MAX  64
 #define PATH_SIZE 160
 
 struct reader {
 	struct events ev;
 	struct config *c;
-	bool seen[KEYS_MAX];
+	bool seen[CONFIG_KEYS_MAX];
 };
 
 static const char *scalar(const struct reader *r)
@@ -64,7 +64,8 @@ static const char *path_of(const char *word)
 
 static int unknown_key(struct reader *r, yaml_mark_t mark, const char *section, const char *word)
 {
-	const char *names[KEYS_MAX] = {NULL}, *near;
+	const char *names[CONFIG_KEYS_MAX] = {NULL}, *near;
+	autotext struct text allowed = {.s = NULL};
 	size_t n = 0, prefix = strlen(section);
 
 	/* The keys of this section come first; one of another is told with its path. */
@@ -76,12 +77,17 @@ static int unknown_key(struct reader *r, yaml_mark_t mark, const char *section, 
 			names[n++] = word_at;
 	}
 	near = nearest_name(word, names, n);
+	for (size_t i = 0; i < n; i++)
+		text_printf(&allowed, "%s%s", i ? ", " : "", names[i]);
 	for (size_t i = 0; i < n_config_keys; i++)
 		names[i] = last_word(config_keys[i].path);
 	if (!near && nearest_name(word, names, n_config_keys))
 		near = path_of(nearest_name(word, names, n_config_keys));
-	return events_fail_at(&r->ev, mark, "unknown key '%.80s'%s%s%s", word,
-			      near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	if (near)
+		return events_fail_at(&r->ev, mark, "unknown key '%.80s'; did you mean '%s'?", word,
+				      near);
+	return events_fail_at(&r->ev, mark, "unknown key '%.80s', allowed: %s", word,
+			      allowed.s ? allowed.s : "none");
 }
 
 static int read_mapping(struct reader *r, const char *section);
@@ -116,6 +122,8 @@ static int read_value(struct reader *r, const struct key *k)
 	if (events_next(&r->ev) < 0)
 		return -ERR_CONFIG;
 	mark = r->ev.event.start_mark;
+	r->c->places[k - config_keys] =
+		(struct config_place){(unsigned)mark.line + 1, (unsigned)mark.column + 1};
 	if (r->ev.event.type == YAML_MAPPING_START_EVENT && k->type == KEY_SECTION)
 		return read_mapping(r, k->path);
 	if (r->ev.event.type == YAML_SEQUENCE_START_EVENT && list)
@@ -198,9 +206,10 @@ int config_parse(const char *text, size_t len, const char *name, struct config *
 	struct reader r = {.c = c};
 	int result;
 
-	_Static_assert(KEYS_MAX >= 48, "room for every key of the table");
+	_Static_assert(CONFIG_KEYS_MAX >= 48, "room for every key of the table");
 	if (events_open(&r.ev, text, len, name, e) < 0)
 		return -ENOMEM;
+	c->file = name;
 	result = events_document(&r.ev, read_document, &r);
 	events_close(&r.ev);
 	return result;

@@ -167,6 +167,11 @@ yaml "  model_path: $work/models
 start --config "$work/config.yaml"
 like "$(cat "$work/log")" "models/keys is in model_path .*move it out of there; the built-in prior serves" "keys in the store: none is trusted"
 stop
+yaml "  model_path: $work/nowhere"
+refused 1 "config.yaml:2:15: model_path .*nowhere cannot be read" "a model_path that is not there, by file, line and column" \
+	"$vmwatts" agent --once --config "$work/config.yaml"
+refused 1 "agent: model_path .*other cannot be read" "and a flag's without" \
+	"$vmwatts" agent --once --config "$work/config.yaml" --vm-model-path "$work/other"
 
 # ---- footprint
 libraries=$(ldd "$vmwatts")

@@ -117,6 +117,8 @@ static void errors_say_where_and_what(void **state)
 		{"  enabled: yes\n", "f.yaml:2:12: enabled: found 'yes'"},
 		{"  enabled: true\n  enabled: true\n", "f.yaml:3:3: "},
 		{"  modle_path: x\n", "did you mean 'model_path'?"},
+		{"  zzzzzzzzzz: x\n", "f.yaml:2:3: unknown key 'zzzzzzzzzz', allowed: enabled, "},
+		{"  powercap: {zzzzzzzzzz: x}\n", "', allowed: mode, meaning, path, hwmon"},
 		{"  confidence_threshold: 0.5\n",
 		 "did you mean 'validation.confidence_threshold'?"},
 		{"  feature_config:\n    metrics_whitelist: [cpu_utilisation]\n",
@@ -212,6 +214,9 @@ static void flag_before_environment_before_file_before_default(void **state)
 	assert_false(c.enabled);
 	assert_string_equal(c.model_path, "/flag");
 	assert_string_equal(c.node_name, "flag");
+	assert_int_equal(err_set(&e, -ENOENT, "not there"), -ENOENT);
+	assert_int_equal(config_blame(&c, "model_path", &e), -ENOENT);
+	assert_string_equal(e.msg, "not there"); /* the flag's, not the file's */
 	f.listen = "nowhere";
 	strcpy(c.node_name, "before");
 	assert_int_equal(config_load(&f, &c, &e), -ERR_USAGE);
@@ -225,14 +230,26 @@ static void flag_before_environment_before_file_before_default(void **state)
 
 static void keys_must_fit_together(void **state)
 {
-	struct err e;
+	static const struct {
+		const char *body, *wanted;
+	} cases[] = {
+		{"  collection_interval: 1s\n  feature_config: {sampling_interval: 2s}\n",
+		 "f.yaml:3:39: collection_interval (1 s) must not be shorter"},
+		{"  feature_config:\n    sampling_interval: 10s\n", "f.yaml:3:24: "},
+		{"  collection_interval: 500ms\n", "f.yaml:2:24: "},
+		{"  listen: 99\n", "f.yaml:2:11: listen: found '99', allowed: "},
+		{"  python_server: {key_file: k.pem}\n", "f.yaml:2:29: "},
+	};
 
 	(void)state;
-	assert_int_equal(
-		parse("  collection_interval: 1s\n  feature_config: {sampling_interval: 2s}\n", &e),
-		0);
-	assert_int_equal(config_check(&c, &e), -ERR_CONFIG);
-	assert_non_null(strstr(e.msg, "sampling_interval"));
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct err e;
+
+		assert_int_equal(parse(cases[i].body, &e), 0);
+		assert_int_equal(config_check(&c, &e), -ERR_CONFIG);
+		if (strncmp(e.msg, cases[i].wanted, strlen(cases[i].wanted)) != 0)
+			fail_msg("%s: %s", cases[i].body, e.msg);
+	}
 }
 
 int main(void)
