@@ -14,6 +14,7 @@
 #include "align/pair.h"
 #include "align/steps.h"
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "features/csv.h"
 
 #define BAD_ROWS_TOLD 20
@@ -94,10 +95,10 @@ static int claim_name(struct import *m, const char *name, struct err *e)
 	sqlite3_int64 id = 0;
 	int r;
 
-	if (!db_name_ok(name))
+	if (!db_name_ok(name) || !text_is_utf8(name))
 		return err_set(e, -ERR_DATA,
-			       "%s: '%.40s' cannot be a run's name: 1 to 127 characters, no comma "
-			       "and no quote (--run NAME gives another)",
+			       "%s: '%.40s' cannot be a run's name: 1 to 127 bytes of UTF-8, no "
+			       "comma and no quote (--run NAME gives another)",
 			       m->path, name);
 	r = find_run(m, name, &id, e);
 	if (r <= 0)

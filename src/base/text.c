@@ -188,6 +188,21 @@ static size_t utf8(const unsigned char *s, uint32_t *ret)
 	return n && c >= least[n] && c <= 0x10ffff && !(c >= 0xd800 && c < 0xe000) ? n : 0;
 }
 
+bool text_is_utf8(const char *s)
+{
+	const unsigned char *at = (const unsigned char *)s;
+
+	while (*at) {
+		uint32_t c;
+		size_t n = utf8(at, &c);
+
+		if (!n)
+			return false;
+		at += n;
+	}
+	return true;
+}
+
 /* Control characters of both sets, line separators, and what turns the writing direction. */
 static bool is_hidden(uint32_t c)
 {

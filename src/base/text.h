@@ -50,6 +50,9 @@ void text_html(struct text *t, const char *s);
  */
 void text_visible(struct text *t, const char *s);
 
+/* Whether all of `s` is UTF-8, so that it may be a name in JSON and in labels. */
+bool text_is_utf8(const char *s);
+
 /* The value of a Prometheus label: backslash, quote and newline escaped. */
 void text_label_value(struct text *t, const char *s);
 

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/listen.h"
+#include "base/text.h"
 #include "config/schema.h"
 
 #define FILE_MAX (1u << 20)
@@ -143,7 +144,8 @@ static void choose_node_name(struct config *c)
 {
 	if (c->node_name[0])
 		return;
-	if (gethostname(c->node_name, sizeof(c->node_name) - 1) < 0 || !c->node_name[0])
+	if (gethostname(c->node_name, sizeof(c->node_name) - 1) < 0 || !c->node_name[0] ||
+	    !text_is_utf8(c->node_name))
 		strcpy(c->node_name, "unknown"); /* 8 of 256 */
 }
 
@@ -167,6 +169,12 @@ int config_check(const struct config *c, struct err *e)
 	if (!c->python_server.cert_file[0] != !c->python_server.key_file[0]) {
 		err_set(e, -ERR_CONFIG, "python_server: cert_file and key_file go together");
 		return blame_either(c, "python_server.cert_file", "python_server.key_file", e);
+	}
+	if (!text_is_utf8(c->node_name)) {
+		err_set(e, -ERR_CONFIG,
+			"node_name: found bytes that are no UTF-8, allowed: a name "
+			"in UTF-8");
+		return config_blame(c, "node_name", e);
 	}
 	return check_listen(c, e);
 }

@@ -17,6 +17,8 @@
 #define NO_NUMBERS 0, 0
 #define SWITCH	   .allowed = "true or false"
 
+#define FEATURES_LISTED "docs/formats/recordings.md lists them"
+
 const struct key config_keys[] = {
 	{"enabled", NULL, KEY_BOOL, AT(enabled), NO_NUMBERS, SWITCH},
 	{"model_path", "modelPath", KEY_STRING, AT(model_path), .allowed = "a directory"},
@@ -211,8 +213,9 @@ static int store_feature(const struct key *k, const char *value, bool first, str
 		memset(c->whitelist, 0, sizeof(c->whitelist));
 	c->has_whitelist = true;
 	if (f < 0)
-		return err_set(e, -ERR_CONFIG, "%s: '%.80s' is no feature%s%s%s", k->path, value,
-			       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+		return err_set(e, -ERR_CONFIG, "%s: '%.80s' is no feature; %s%s%s", k->path, value,
+			       near ? "did you mean '" : "", near ? near : FEATURES_LISTED,
+			       near ? "'?" : "");
 	c->whitelist[f] = true;
 	return 0;
 }

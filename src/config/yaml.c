@@ -103,6 +103,11 @@ static int read_list(struct reader *r, const struct key *k)
 		if (events_next(&r->ev) < 0)
 			return -ERR_CONFIG;
 		mark = r->ev.event.start_mark;
+		if (r->ev.event.type == YAML_SEQUENCE_END_EVENT && first && k->type == KEY_FEATURES)
+			return events_fail_at(&r->ev, mark,
+					      "%s: found an empty list, allowed: %s; without the "
+					      "key every feature reaches a model",
+					      k->path, k->allowed);
 		if (r->ev.event.type == YAML_SEQUENCE_END_EVENT)
 			return 0;
 		if (r->ev.event.type != YAML_SCALAR_EVENT)

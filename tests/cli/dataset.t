@@ -20,6 +20,7 @@ like "$said" "a.csv: 30 rows" "says how many rows"
 like "$said" "columns not used: colour" "columns outside the catalogue are noted"
 is "$(dataset show d.db --json | jq -r '[.runs[].name] | join(" ")')" "a b" "a run is named after its file"
 refused 1 "a.*already.*--replace|--replace" "a run that is there already" dataset import --joined a.csv --out d.db
+refused 1 "UTF-8" "a run name that is no UTF-8" dataset import --joined a.csv --run $'caf\xe9' --out d.db
 dataset import --joined a.csv --out d.db --replace >/dev/null 2>&1
 is "$?$(dataset show d.db --json | jq '[.runs[].rows] | add')" 050 "--replace replaces it"
 dataset export d.db >exported.csv 2>/dev/null

@@ -123,6 +123,10 @@ static void errors_say_where_and_what(void **state)
 		 "did you mean 'validation.confidence_threshold'?"},
 		{"  feature_config:\n    metrics_whitelist: [cpu_utilisation]\n",
 		 "did you mean 'cpu_utilization'?"},
+		{"  feature_config:\n    metrics_whitelist: []\n",
+		 "f.yaml:3:25: feature_config.metrics_whitelist: found an empty list, allowed: "},
+		{"  feature_config:\n    metrics_whitelist: [zzzzzzzzzz]\n",
+		 "'zzzzzzzzzz' is no feature; docs/formats/recordings.md lists them"},
 		{"  collection_interval: 5\n", "a duration such as 5s"},
 		{"  collection_interval: 1us\n", "100ms"},
 		{"  model_path: [a]\n", "f.yaml:2:15: "},
@@ -217,6 +221,11 @@ static void flag_before_environment_before_file_before_default(void **state)
 	assert_int_equal(err_set(&e, -ENOENT, "not there"), -ENOENT);
 	assert_int_equal(config_blame(&c, "model_path", &e), -ENOENT);
 	assert_string_equal(e.msg, "not there"); /* the flag's, not the file's */
+	f.node_name = "caf\xe9";		 /* Latin-1 */
+	assert_int_equal(config_load(&f, &c, &e), -ERR_CONFIG);
+	assert_non_null(strstr(e.msg, "node_name"));
+	f.node_name = "caf\xc3\xa9";
+	assert_int_equal(config_load(&f, &c, &e), 0);
 	f.listen = "nowhere";
 	strcpy(c.node_name, "before");
 	assert_int_equal(config_load(&f, &c, &e), -ERR_USAGE);
