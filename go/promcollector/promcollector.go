@@ -54,7 +54,7 @@ func New(from *vmwatts.Collector, nodeName string) *Collector {
 		low:   of("kepler_vm_cpu_watts_low", "Lower end of the 90 % interval of the power in watts", "zone"),
 		high:  of("kepler_vm_cpu_watts_high", "Upper end of the 90 % interval of the power in watts", "zone"),
 		confidence: of("kepler_vm_model_confidence_score",
-			"Confidence in the estimate, 0 to 1: 1 / (1 + relative half width) / (1 + distance from training)", "zone"),
+			"Confidence in the estimate, 0 to 1: 1 / (1 + half width / watts, or a floor where those are less) / (1 + distance from training + mismatch of the machine)", "zone"),
 		inference: of("kepler_vm_model_inference_duration_seconds", "Time the last estimate of all zones took", "zone"),
 		rows: of("kepler_vm_training_data_points_total",
 			"Rows the serving model was trained on, from its card", "zone"),

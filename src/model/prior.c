@@ -10,7 +10,8 @@
  *   idle           = vcpus x idle per logical CPU, only where asked for
  *
  * The host's load decides where on the curve it runs, and a guest cannot see
- * it: the guest's own busy share stands in. Steal is not busy.
+ * it: the guest's own busy share stands in. Steal is not busy. CPU time comes in
+ * ticks of 10 ms, so no interval is narrower than one of them is worth.
  */
 #include "model/prior.h"
 
@@ -21,7 +22,8 @@
 
 #define MHZ_RATIO_MIN 0.6 /* a "nominal" frequency further off is a reading of the moment */
 #define MHZ_RATIO_MAX 1.8
-#define SCALE_SHARE   0.1 /* relative widths are against at least this share of full power */
+#define TICK_S	      0.01 /* of CPU time, as /proc/stat counts it */
+#define SCALE_SHARE   0.1  /* relative widths are against at least this share of full power */
 
 static const struct prior_row *generic_row(void)
 {
@@ -72,7 +74,8 @@ struct load {
 	double vcpus;
 	bool with_idle;
 	enum fallback why;
-	bool derive; /* the package is not the prior's own: its parts are derived from it */
+	bool derive;   /* the package is not the prior's own: its parts are derived from it */
+	double tick_w; /* what one tick more would add to the package; 0 where not known */
 };
 
 static bool is_known(const struct zone_estimate *z)
@@ -103,7 +106,8 @@ static void fill_package(const struct prior *p, const struct load *l, double bus
 	double idle_w = l->with_idle ? l->vcpus * row->idle_w : 0;
 
 	fill(z, l, active_w, idle_w, "");
-	zone_estimate_bound(z, active_w * row->slope_half + idle_w * row->idle_half,
+	zone_estimate_bound(z,
+			    fmax(active_w * row->slope_half + idle_w * row->idle_half, l->tick_w),
 			    SCALE_SHARE * full_w, 0);
 }
 
@@ -124,12 +128,11 @@ static void fill_core(const struct load *l, const struct zone_estimate *package,
 		      struct zone_estimate *z)
 {
 	double active_w = package->active_w * prior_shares.core;
-	double idle_w = package->idle_w * prior_shares.core_idle;
+	double idle_w = package->idle_w * prior_shares.core_idle, half_w;
 
 	fill(z, l, active_w, idle_w, "");
-	zone_estimate_bound(
-		z, active_w * hypot(relative_half(package), prior_shares.core_half) + idle_w,
-		scale_w, 0);
+	half_w = active_w * hypot(relative_half(package), prior_shares.core_half) + idle_w;
+	zone_estimate_bound(z, fmax(half_w, prior_shares.core * l->tick_w), scale_w, 0);
 	keep_below(z, package->high_w);
 }
 
@@ -137,12 +140,12 @@ static void fill_dram(const struct load *l, const struct zone_estimate *package,
 		      struct zone_estimate *z)
 {
 	double active_w = package->active_w * prior_shares.dram;
-	double idle_w = l->with_idle ? l->vcpus * prior_shares.dram_idle_w : 0;
+	double idle_w = l->with_idle ? l->vcpus * prior_shares.dram_idle_w : 0, half_w;
 
 	fill(z, l, active_w, idle_w, "");
-	zone_estimate_bound(
-		z, active_w * hypot(relative_half(package), prior_shares.dram_half) + idle_w,
-		scale_w * prior_shares.dram, 0);
+	half_w = active_w * hypot(relative_half(package), prior_shares.dram_half) + idle_w;
+	zone_estimate_bound(z, fmax(half_w, prior_shares.dram * l->tick_w),
+			    scale_w * prior_shares.dram, 0);
 }
 
 /*
@@ -160,7 +163,17 @@ static void fill_uncore(const struct load *l, const struct zone_estimate *packag
 
 	fill(z, l, active_w, idle_w, "package_minus_core");
 	zone_estimate_bound(z, half_w, scale_w, 0);
-	keep_below(z, zone_watts(package));
+	keep_below(z, fmax(zone_watts(package), l->tick_w));
+}
+
+/* What the package draws more with one tick of CPU time more in `dt_s`. */
+static double tick_watts(const struct prior *p, double vcpus, double busy, double dt_s)
+{
+	double more = TICK_S / dt_s / vcpus, share = busy / vcpus;
+
+	if (!(dt_s > 0))
+		return 0;
+	return vcpus * p->row->slope_w * p->frequency_factor * (curve(share + more) - curve(share));
 }
 
 void prior_fill(const struct prior *p, const struct row *r, bool with_idle, enum fallback why,
@@ -177,6 +190,8 @@ void prior_fill(const struct prior *p, const struct row *r, bool with_idle, enum
 		busy = r->v[FEATURE_CPU_UTILIZATION] * l.vcpus;
 	if (!(l.vcpus > 0) || isnan(busy))
 		return;
+	if (!l.derive)
+		l.tick_w = tick_watts(p, l.vcpus, busy, r->dt_s);
 	scale_w = SCALE_SHARE * l.vcpus * p->row->slope_w * p->frequency_factor;
 	if (!package->valid)
 		fill_package(p, &l, busy, package);

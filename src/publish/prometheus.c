@@ -207,8 +207,9 @@ static const struct {
 	{"kepler_vm_cpu_watts_high", "gauge",
 	 "Upper end of the 90 % interval of the power in watts", get_high},
 	{"kepler_vm_model_confidence_score", "gauge",
-	 "Confidence in the estimate, 0 to 1: 1 / (1 + relative half width) / (1 + distance from "
-	 "training)",
+	 "Confidence in the estimate, 0 to 1: 1 / (1 + half width / watts, or a floor where those "
+	 "are "
+	 "less) / (1 + distance from training + mismatch of the machine)",
 	 get_confidence},
 	{"kepler_vm_model_inference_duration_seconds", "gauge",
 	 "Time the last estimate of all zones took", get_inference},

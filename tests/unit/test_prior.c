@@ -132,6 +132,31 @@ static void watts_rise_with_load_and_zones_fit_together(void **state)
 	}
 }
 
+static void an_idle_interval_is_known_to_a_tick_of_cpu_time(void **state)
+{
+	struct estimate e = {.tier = TIER_OS}, longer = e;
+	struct prior p = genoa();
+	double one_vcpu_w = zone_watts(&filled(&p, 16, 1, false).zone[ZONE_PACKAGE]), high_w;
+	struct row r;
+
+	(void)state;
+	row_clear(&r);
+	r.v[FEATURE_VCPUS] = 16;
+	r.v[FEATURE_CPU_UTILIZATION] = 0;
+	r.dt_s = 1;
+	prior_fill(&p, &r, false, FALLBACK_NO_BUNDLE, &e);
+	r.dt_s = 20;
+	prior_fill(&p, &r, false, FALLBACK_NO_BUNDLE, &longer);
+	for (int z = 0; z < ZONE_RAPL_COUNT; z++) {
+		assert_close(zone_watts(&e.zone[z]), 0, 0);
+		assert_true(e.zone[z].high_w > 0 && e.zone[z].confidence < 1);
+		assert_close(longer.zone[z].high_w, e.zone[z].high_w / 20, 1e-9);
+	}
+	high_w = e.zone[ZONE_PACKAGE].high_w;
+	assert_true(high_w > 0.005 * one_vcpu_w && high_w < 0.02 * one_vcpu_w);
+	assert_true(e.zone[ZONE_CORE].high_w <= high_w && e.zone[ZONE_UNCORE].high_w <= high_w);
+}
+
 static void busy_beyond_all_vcpus_is_all_vcpus(void **state)
 {
 	struct prior p = genoa();
@@ -251,6 +276,7 @@ int main(void)
 		cmocka_unit_test(table_is_sane),
 		cmocka_unit_test(two_busy_vcpus_draw_a_few_watts_and_idle_ones_nothing),
 		cmocka_unit_test(watts_rise_with_load_and_zones_fit_together),
+		cmocka_unit_test(an_idle_interval_is_known_to_a_tick_of_cpu_time),
 		cmocka_unit_test(busy_beyond_all_vcpus_is_all_vcpus),
 		cmocka_unit_test(idle_share_is_added_only_where_asked_for),
 		cmocka_unit_test(nominal_frequency_counts_within_bounds),
