@@ -31,6 +31,7 @@ struct meter {
 	struct fit fit;
 	struct drift *drift; /* owned */
 	struct policy policy[ZONE_RAPL_COUNT];
+	bool left_out[ZONE_RAPL_COUNT]; /* of the last row, by `disable` */
 	struct account accounts[ZONE_RAPL_COUNT];
 	struct row row, masked;
 	struct estimate estimate, raw;
@@ -349,16 +350,26 @@ static void fall_back(struct meter *m)
 	}
 }
 
-/* `disable`: what is not confident is left out, whoever said it. */
+/* `disable`: watts that are not confident are left out, whoever said them. */
 static void leave_out(struct meter *m)
 {
+	double threshold = m->config.confidence_threshold;
+
 	each_zone(z)
 	{
 		struct zone_estimate *zone = &m->estimate.zone[z];
+		bool before = m->policy[z].low;
 
-		if (zone->valid &&
-		    policy_update(&m->policy[z], zone->confidence, m->config.confidence_threshold))
-			zone->valid = false;
+		m->left_out[z] =
+			zone->valid && policy_update(&m->policy[z], zone->confidence, threshold);
+		if (!m->left_out[z])
+			continue;
+		zone->valid = false;
+		zone->fallback = FALLBACK_LOW_CONFIDENCE;
+		if (!before)
+			log_warn("%s is left out from now on (fallback_method: disable): its "
+				 "confidence %.2f is below confidence_threshold %g",
+				 zone_name((enum zone)z), zone->confidence, threshold);
 	}
 }
 
@@ -440,6 +451,7 @@ static void fill_zone(struct meter *m, int z, double inference_s)
 	to->valid =
 		m->config.enabled && from->valid &&
 		account_mean(&m->accounts[z], &to->active_w, &to->idle_w, &to->low_w, &to->high_w);
+	to->left_out = m->config.enabled && m->left_out[z];
 	to->confidence = from->confidence;
 	to->provenance = from->provenance;
 	to->fallback = from->fallback;

@@ -7,11 +7,13 @@
 static void zone_object(const struct zone_snapshot *z, struct text *t)
 {
 	text_add(t, "{");
-	text_json_field(t, "watts", z->active_w + z->idle_w, 10);
-	text_json_field(t, "watts_low", z->low_w, 10);
-	text_json_field(t, "watts_high", z->high_w, 10);
-	text_json_field(t, "active_watts", z->active_w, 10);
-	text_json_field(t, "idle_watts", z->idle_w, 10);
+	if (z->valid) {
+		text_json_field(t, "watts", z->active_w + z->idle_w, 10);
+		text_json_field(t, "watts_low", z->low_w, 10);
+		text_json_field(t, "watts_high", z->high_w, 10);
+		text_json_field(t, "active_watts", z->active_w, 10);
+		text_json_field(t, "idle_watts", z->idle_w, 10);
+	}
 	text_json_field(t, "joules_total", z->active_j + z->idle_j, 10);
 	text_json_field(t, "confidence", z->confidence, 10);
 	text_printf(t, ",\"provenance\":\"%s\",\"definition\":\"%s\",\"fallback\":\"%s\"}",
@@ -28,9 +30,11 @@ void json_render(const struct snapshot *s, struct text *t)
 	for (int z = 0; z < ZONE_RAPL_COUNT; z++) {
 		const struct zone_snapshot *zone = &s->zone[z];
 
-		if (!zone->valid)
+		if (!zone_is_told(zone))
 			continue;
-		text_json_field(t, zone_name((enum zone)z), zone->active_w + zone->idle_w, 10);
+		if (zone->valid)
+			text_json_field(t, zone_name((enum zone)z), zone->active_w + zone->idle_w,
+					10);
 		confidence = fmin(confidence, zone->confidence); /* fmin(NaN, x) is x */
 	}
 	text_add(t, "},\"model_version\":");
@@ -50,7 +54,7 @@ void json_render(const struct snapshot *s, struct text *t)
 	text_json_field(t, "time_s", s->t_s, 10);
 	text_add(t, ",\"zones\":{");
 	for (int z = 0; z < ZONE_RAPL_COUNT; z++) {
-		if (!s->zone[z].valid)
+		if (!zone_is_told(&s->zone[z]))
 			continue;
 		text_printf(t, "%s\"%s\":", first ? "" : ",", zone_name((enum zone)z));
 		zone_object(&s->zone[z], t);

@@ -298,6 +298,16 @@ static bool falls_back(const struct snapshot *s)
 	return false;
 }
 
+static bool leaves_out(const struct snapshot *s)
+{
+	each_zone(z)
+	{
+		if (s->zone[z].left_out)
+			return true;
+	}
+	return false;
+}
+
 static void health_section(struct text *t, const struct snapshot *s)
 {
 	text_add(t, "<section id=\"health\" data-live aria-labelledby=\"health-name\"><h2 "
@@ -305,6 +315,8 @@ static void health_section(struct text *t, const struct snapshot *s)
 	complain(t, !s->enabled, "Switched off by configuration: no power is published.");
 	complain(t, s->enabled && !s->ready, "No estimate yet.");
 	complain(t, falls_back(s), "The model is not confident; its physics part answers.");
+	complain(t, leaves_out(s),
+		 "Zones whose estimate is not confident are left out (fallback_method: disable).");
 	complain(
 		t, drift_any(&s->drift),
 		"Inputs are not those of training; the watts may be less good than the card says.");

@@ -169,12 +169,12 @@ static void info_metrics(struct out *o)
 
 static double get_low(const struct zone_snapshot *z)
 {
-	return z->low_w;
+	return z->valid ? z->low_w : NAN;
 }
 
 static double get_high(const struct zone_snapshot *z)
 {
-	return z->high_w;
+	return z->valid ? z->high_w : NAN;
 }
 
 static double get_confidence(const struct zone_snapshot *z)
@@ -197,7 +197,7 @@ static double get_mae(const struct zone_snapshot *z)
 	return z->model ? z->model->mae_w : NAN;
 }
 
-/* One value per valid zone; NaN leaves the series out. */
+/* One value per zone that is told of; NaN leaves the series out. */
 static const struct {
 	const char *name, *type, *help;
 	double (*get)(const struct zone_snapshot *z);
@@ -229,7 +229,7 @@ static void model_metrics(struct out *o)
 			const struct zone_snapshot *zone = &o->s->zone[z];
 			double v = zone_metrics[i].get(zone);
 
-			if (!zone->valid || isnan(v))
+			if (!zone_is_told(zone) || isnan(v))
 				continue;
 			zone_label(o->t, zone_metrics[i].name, z);
 			value(o->t, v);
@@ -243,7 +243,7 @@ static void origin_metrics(struct out *o)
 	family(o->t, "kepler_vm_model_version", "gauge", "Version of the model that serves a zone");
 	each_zone(z)
 	{
-		if (!o->s->zone[z].valid)
+		if (!zone_is_told(&o->s->zone[z]))
 			continue;
 		text_printf(o->t, "kepler_vm_model_version{zone=\"%s\",version=\"", zone_name(z));
 		text_label_value(o->t, o->s->zone[z].model || o->s->zone[z].remote
@@ -255,7 +255,7 @@ static void origin_metrics(struct out *o)
 	       "When the serving model was trained, in seconds since the epoch");
 	each_zone(z)
 	{
-		if (!o->s->zone[z].valid || !o->s->zone[z].model)
+		if (!zone_is_told(&o->s->zone[z]) || !o->s->zone[z].model)
 			continue;
 		zone_label(o->t, "kepler_vm_last_training_timestamp", z);
 		counter_value(o->t, (double)o->s->set->created_s);
@@ -266,7 +266,7 @@ static void origin_metrics(struct out *o)
 	{
 		const struct zone_snapshot *zone = &o->s->zone[z];
 
-		if (zone->valid)
+		if (zone_is_told(zone))
 			text_printf(o->t,
 				    "kepler_vm_zone_provenance{zone=\"%s\",provenance=\"%s\","
 				    "definition=\"%s\"} 1\n",
@@ -277,7 +277,7 @@ static void origin_metrics(struct out *o)
 	       "Why a zone is not answered by the best model of a bundle; none when it is");
 	each_zone(z)
 	{
-		if (o->s->zone[z].valid)
+		if (zone_is_told(&o->s->zone[z]))
 			text_printf(o->t, "kepler_vm_zone_fallback{zone=\"%s\",reason=\"%s\"} 1\n",
 				    zone_name(z), fallback_name(o->s->zone[z].fallback));
 	}

@@ -67,7 +67,8 @@ struct bundle_snapshot {
 };
 
 struct zone_snapshot {
-	bool valid; /* watts were estimated within the last collection interval */
+	bool valid;    /* watts were estimated within the last collection interval */
+	bool left_out; /* they were, but not confidently: all but watts is told of the zone */
 	double active_w, idle_w, low_w, high_w; /* means over the last collection interval */
 	double active_j, idle_j;		/* since the state directory was new; never fall */
 	double confidence;
@@ -78,6 +79,12 @@ struct zone_snapshot {
 	double inference_s;	   /* of the last estimate */
 	bool remote;		   /* by a model server */
 };
+
+/* Whether there is an estimate to tell of, be its watts published or not. */
+static inline bool zone_is_told(const struct zone_snapshot *z)
+{
+	return z->valid || z->left_out;
+}
 
 struct snapshot {
 	const char *node_name;

@@ -397,8 +397,14 @@ static void disable_leaves_the_series_out(void **state)
 
 		meter_row(m, &r, 1);
 	}
-	for (int z = 0; z < ZONE_RAPL_COUNT; z++)
-		assert_false(meter_snapshot(m)->zone[z].valid);
+	for (int z = 0; z < ZONE_RAPL_COUNT; z++) {
+		const struct zone_snapshot *zone = &meter_snapshot(m)->zone[z];
+
+		assert_false(zone->valid);
+		assert_true(zone->left_out);
+		assert_true(zone->confidence > 0 && zone->confidence < 1);
+		assert_int_equal(zone->fallback, FALLBACK_LOW_CONFIDENCE);
+	}
 	assert_true(joules.zones[ZONE_PACKAGE].active_j > 0); /* of the first two rows */
 	meter_free(m);
 }

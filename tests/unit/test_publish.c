@@ -128,6 +128,34 @@ static void lines_are_keplers_and_the_proposals(void **state)
 	text_release(&t);
 }
 
+static void a_zone_that_is_left_out_says_why(void **state)
+{
+	struct zone_snapshot *z = &shot.zone[ZONE_PACKAGE], kept = *z;
+	struct text t = {.s = NULL}, json = {.s = NULL};
+
+	(void)state;
+	z->valid = false;
+	z->left_out = true;
+	z->fallback = FALLBACK_LOW_CONFIDENCE;
+	z->confidence = 0.25;
+	prometheus_render(&shot, &t);
+	assert_non_null(strstr(
+		t.s, "kepler_vm_zone_fallback{zone=\"package\",reason=\"low_confidence\"} 1\n"));
+	assert_non_null(strstr(t.s, "kepler_vm_model_confidence_score{zone=\"package\"} 0.25\n"));
+	assert_non_null(strstr(t.s, "kepler_vm_zone_provenance{zone=\"package\""));
+	assert_null(strstr(t.s, "kepler_vm_cpu_watts_low{zone=\"package\"}"));
+	assert_null(strstr(t.s, "kepler_vm_cpu_watts_high{zone=\"package\"}"));
+	assert_null(strstr(t.s, "watts{node_name=\"n\\\"1\",zone=\"package\""));
+	json_render(&shot, &json);
+	assert_non_null(strstr(json.s, "\"node_cpu_watts\":{\"uncore\":1}"));
+	assert_non_null(
+		strstr(json.s, "\"package\":{\"joules_total\":120.25,\"confidence\":0.25,"));
+	assert_non_null(strstr(json.s, "\"fallback\":\"low_confidence\"}"));
+	text_release(&t);
+	text_release(&json);
+	*z = kept;
+}
+
 /* Every family is announced once, and its samples stand together behind it. */
 static void families_are_whole(void **state)
 {
@@ -383,6 +411,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lines_are_keplers_and_the_proposals, some_snapshot,
+						no_snapshot),
+		cmocka_unit_test_setup_teardown(a_zone_that_is_left_out_says_why, some_snapshot,
 						no_snapshot),
 		cmocka_unit_test_setup_teardown(families_are_whole, some_snapshot, no_snapshot),
 		cmocka_unit_test_setup_teardown(json_is_the_proposals_object, some_snapshot,
