@@ -237,6 +237,12 @@ static void model_metrics(struct out *o)
 	}
 }
 
+/* Derived watts are those of the model whose zones they are derived from. */
+static bool is_priors(const struct zone_snapshot *z)
+{
+	return !z->model && !z->remote && z->provenance != PROVENANCE_DERIVED;
+}
+
 /* Labels that say where each zone's watts come from. */
 static void origin_metrics(struct out *o)
 {
@@ -246,9 +252,7 @@ static void origin_metrics(struct out *o)
 		if (!zone_is_told(&o->s->zone[z]))
 			continue;
 		text_printf(o->t, "kepler_vm_model_version{zone=\"%s\",version=\"", zone_name(z));
-		text_label_value(o->t, o->s->zone[z].model || o->s->zone[z].remote
-					       ? o->s->model_version
-					       : "prior");
+		text_label_value(o->t, is_priors(&o->s->zone[z]) ? "prior" : o->s->model_version);
 		text_add(o->t, "\"} 1\n");
 	}
 	family(o->t, "kepler_vm_last_training_timestamp", "gauge",

@@ -128,6 +128,19 @@ static void lines_are_keplers_and_the_proposals(void **state)
 	text_release(&t);
 }
 
+static void a_derived_zone_has_the_version_it_is_derived_from(void **state)
+{
+	struct text t = {.s = NULL};
+
+	(void)state;
+	shot.zone[ZONE_UNCORE].provenance = PROVENANCE_DERIVED;
+	prometheus_render(&shot, &t);
+	assert_non_null(
+		strstr(t.s, "kepler_vm_model_version{zone=\"uncore\",version=\"1.2.3\"} 1\n"));
+	text_release(&t);
+	shot.zone[ZONE_UNCORE].provenance = PROVENANCE_PRIOR;
+}
+
 static void a_zone_that_is_left_out_says_why(void **state)
 {
 	struct zone_snapshot *z = &shot.zone[ZONE_PACKAGE], kept = *z;
@@ -412,6 +425,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lines_are_keplers_and_the_proposals, some_snapshot,
 						no_snapshot),
+		cmocka_unit_test_setup_teardown(a_derived_zone_has_the_version_it_is_derived_from,
+						some_snapshot, no_snapshot),
 		cmocka_unit_test_setup_teardown(a_zone_that_is_left_out_says_why, some_snapshot,
 						no_snapshot),
 		cmocka_unit_test_setup_teardown(families_are_whole, some_snapshot, no_snapshot),
