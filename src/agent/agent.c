@@ -99,8 +99,6 @@ int agent_init(struct agent *a, const struct agent_options *o, struct err *e)
 	r = agent_make_meter(a, &a->config, set, &a->meter, e);
 	if (r == 0)
 		r = pinning_window_init(&a->pinning, PINNING_WINDOW_S, e);
-	if (r == 0)
-		agent_tell_model(a);
 	return r;
 }
 
@@ -166,8 +164,10 @@ static void open_host(struct agent *a)
 
 int agent_start_sampling(struct agent *a, struct err *e)
 {
-	int r = open_collector(a, a->config.perf_counters_enabled, &a->collector, e);
+	int r;
 
+	agent_tell_model(a);
+	r = open_collector(a, a->config.perf_counters_enabled, &a->collector, e);
 	if (r == 0) {
 		start_remote(a);
 		open_host(a);

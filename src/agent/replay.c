@@ -182,8 +182,10 @@ static void print_summary(const struct replay *p)
 	const struct snapshot *s = meter_snapshot(p->agent->meter);
 
 	fprintf(stderr, "\n%zu rows by model %s\n", p->n, s->model_version);
-	fprintf(stderr, "drift raised %zu times, the first at row %zu%s\n", p->drift_raised,
-		p->drift_first, s->drift.machine ? "; this is not the machine of training" : "");
+	fprintf(stderr, "drift raised %zu times", p->drift_raised);
+	if (p->drift_first)
+		fprintf(stderr, ", the first at row %zu", p->drift_first);
+	fprintf(stderr, "%s\n", s->drift.machine ? "; this is not the machine of training" : "");
 	each_zone(z)
 	{
 		const struct column *c = &p->columns[z];
@@ -238,6 +240,8 @@ static int replay_one(struct replay *p, struct csv_row *row, struct err *e)
 	p->last_t_s = row->row.t_s;
 	row->row.dt_s = step_s;
 	meter_refit(p->agent->meter, row->row.v[FEATURE_VCPUS]);
+	if (!p->n)
+		agent_tell_model(p->agent); /* of the recording's machine, not of this one */
 	meter_row(p->agent->meter, &row->row, step_s);
 	estimate = meter_estimate(p->agent->meter);
 	keep(p, row, estimate);

@@ -15,9 +15,9 @@ cp k.pub keys/
 "$vmwatts" model install d.vmw --trust k.pub --model-path models >/dev/null
 printf 'vm_energy_modeling:\n  model_path: %s\n  trusted_keys: %s\n' "$work/models" "$work/keys" >config.yaml
 
-raised() { # CSV: how often, and at which row first
+raised() { # CSV: how often, and at which row first where it was
 	"$vmwatts" agent --config config.yaml --log-level error --replay "$1" 2>&1 >/dev/null |
-		sed -n 's/^drift raised \([0-9]*\) times, the first at row \([0-9]*\).*/\1 \2/p'
+		sed -nE 's/^drift raised ([0-9]+) times(, the first at row ([0-9]+))?.*/\1 \3/p'
 }
 
 rows=0 false=0
@@ -30,6 +30,10 @@ echo "# $rows rows of 20 s that were not trained on: $((rows * 20 / 3600)) h, ra
 [ $((rows * 20)) -ge 86400 ]
 ok $? "over 24 hours that nobody trained on"
 is "$false" 0 "raise nothing"
+said=$("$vmwatts" agent --config config.yaml --replay "$run" 2>&1 >/dev/null)
+is "$(grep -c "first at row" <<<"$said")" 0 "and there is no first"
+like "$said" "serving bundle drift" "a replay says what serves"
+is "$(grep -c "trained on another machine" <<<"$said")" 0 "the rows' machine is that of training, whatever this one is"
 
 "$vmwatts" record guest --out here.vmt --interval 100ms --duration 5s --no-perf 2>/dev/null
 "$vmwatts" dataset export here.vmt >here.csv
