@@ -137,6 +137,9 @@ func (c *Collector) zone(to chan<- prometheus.Metric, s *vmwatts.Snapshot, i int
 	gauge(c.inference, s.InferenceTime.Seconds())
 	version, definition := "prior", ""
 	card, err := c.from.Model().Card()
+	if err == nil && z.Provenance == "derived" {
+		version = card.Version
+	}
 	if err == nil && z.Provenance == "trained" {
 		best := card.Models[name][0]
 		version, definition = card.Version, best.Definition
