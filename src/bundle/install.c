@@ -334,6 +334,51 @@ int store_roll_back(const struct store_place *p, const struct trust *t, const st
 	return r;
 }
 
+/* `current` is refused: mark it as rolled back where the ledger knows which version it was. */
+static int mark_refused(const struct store_place *p, const struct ledger *l, struct err *e)
+{
+	const struct ledger_line *last = ledger_last(l, NULL);
+	struct model_set gone = {.sequence = last ? last->sequence : 0};
+	char current[256], file[256];
+
+	store_read_current(p->model_path, current);
+	if (!last)
+		return 0;
+	snprintf(file, sizeof(file), "%s-%s.vmw", last->name, last->version);
+	if (strcmp(file, current) != 0)
+		return 0;
+	memcpy(gone.name, last->name, sizeof(gone.name));
+	memcpy(gone.version, last->version, sizeof(gone.version));
+	return ledger_append(p, LEDGER_ROLLED_BACK, &gone, "refused", e);
+}
+
+/* What the store should serve is refused: activate the last that was active and is not. */
+static int leave_refused(const struct store_place *p, const struct trust *t, struct err *e)
+{
+	autofree struct ledger *l = NULL;
+	struct store_entry *entries = NULL, *last = NULL;
+	struct err why = ERR_INIT;
+	size_t n = 0;
+	int r = e->code;
+
+	if (ledger_read(p, &l, &why) == 0 && store_list_at(p, t, &entries, &n, &why) == 0)
+		last = store_find_last(entries, n, l, NULL);
+	if (last) {
+		*e = (struct err)ERR_INIT;
+		r = mark_refused(p, l, e);
+		if (r == 0)
+			r = store_activate(p, last->file, t, (int64_t)time(NULL), e);
+	} else if (n) {
+		why = *e;
+		err_set(e, r,
+			"%s; nothing that was active before can be served: `vmwatts model list` "
+			"says what there is, `vmwatts model activate` serves it",
+			why.msg);
+	}
+	store_list_free(entries, n);
+	return r;
+}
+
 int store_roll_back_current(const struct store_place *p, const struct trust *t, struct err *e)
 {
 	autofree struct ledger *l = NULL;
@@ -342,8 +387,9 @@ int store_roll_back_current(const struct store_place *p, const struct trust *t, 
 	size_t n = 0;
 	int r = store_pick(p, t, (int64_t)time(NULL), &s, NULL, e);
 
-	if (r == 0)
-		r = ledger_read(p, &l, e);
+	if (r < 0)
+		return leave_refused(p, t, e);
+	r = ledger_read(p, &l, e);
 	if (r == 0)
 		r = store_list_at(p, t, &entries, &n, e);
 	if (r == 0 && !store_find_last(entries, n, l, s))

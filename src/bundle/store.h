@@ -69,7 +69,10 @@ int store_activate(const struct store_place *p, const char *version, const struc
 int store_roll_back(const struct store_place *p, const struct trust *t, const struct model_set *s,
 		    const char *reason, struct err *e);
 
-/* As an operator: roll back what is current; -ENOENT where nothing came before. */
+/*
+ * As an operator: roll back what is current; -ENOENT where nothing came before. Where it is
+ * refused, the last that was active and is not is activated.
+ */
 int store_roll_back_current(const struct store_place *p, const struct trust *t, struct err *e);
 
 /* `s` is served for the first time; nothing where the ledger says so already. */

@@ -92,6 +92,30 @@ static void versions_go_forward_and_back(void **state)
 	assert_int_equal(served(), 3);
 }
 
+static void a_current_that_is_refused_is_left_behind(void **state)
+{
+	char path[PATH_MAX];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(install("1.0.0", 1, false), 0);
+	assert_int_equal(install("2.0.0", 2, false), 0);
+	assert_int_equal(install("3.0.0", 3, false), 0);
+	snprintf(path, sizeof(path), "%s/test-3.0.0.vmw.minisig", b.store);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(served(), -ERR_SIGNATURE);
+	assert_int_equal(store_roll_back_current(&place, b.trust, &e), 0);
+	assert_int_equal(served(), 2);
+	assert_int_equal(store_roll_back_current(&place, b.trust, &e), 0);
+	assert_int_equal(served(), 1);
+	/* With nothing good behind it the operator is told why, and of the other command. */
+	snprintf(path, sizeof(path), "%s/test-1.0.0.vmw.minisig", b.store);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(store_roll_back_current(&place, b.trust, &e), -ERR_SIGNATURE);
+	assert_non_null(strstr(e.msg, "not signed"));
+	assert_non_null(strstr(e.msg, "vmwatts model activate"));
+}
+
 static void the_mark_stays_high(void **state)
 {
 	struct err e = ERR_INIT;
@@ -465,6 +489,7 @@ int main(void)
 #define with_bundles(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		with_bundles(versions_go_forward_and_back),
+		with_bundles(a_current_that_is_refused_is_left_behind),
 		with_bundles(the_mark_stays_high),
 		with_bundles(nothing_before_is_told),
 		with_bundles(another_bundle_of_the_same_version_takes_its_place),
