@@ -218,6 +218,29 @@ static int copy_in(const char *model_path, const char *bundle, const struct mode
 	return r == 0 ? file_replace(target, 0600, data, len, e) : r;
 }
 
+/* NAME-VERSION may be split elsewhere: a-1 2 and a 1-2 are the same file. */
+static int check_file(const struct store_place *p, const struct trust *t, const struct model_set *s,
+		      struct err *e)
+{
+	struct model_set *old = NULL;
+	struct err ignored = ERR_INIT;
+	char file[256], path[PATH_MAX];
+	int r;
+
+	snprintf(file, sizeof(file), "%s-%s.vmw", s->name, s->version);
+	r = store_join(path, p->model_path, file, e);
+	if (r < 0 || bundle_load(path, t, &old, NULL, &ignored) < 0)
+		return r;
+	if (strcmp(old->name, s->name) != 0 || strcmp(old->version, s->version) != 0)
+		r = err_set(
+			e, -EEXIST,
+			"%s holds %s in version %s, whose place %s in version %s would take: give "
+			"it another name or version",
+			path, old->name, old->version, s->name, s->version);
+	model_set_free(old);
+	return r;
+}
+
 static int install_locked(const struct store_place *p, const char *bundle, const struct trust *t,
 			  const struct model_set *s, bool allow_older, const char *data, size_t len,
 			  char *ret_path, struct err *e)
@@ -226,6 +249,8 @@ static int install_locked(const struct store_place *p, const char *bundle, const
 	int r = allow_older ? 0 : check_fresh(p, t, s, e);
 
 	sweep(p->model_path);
+	if (r == 0)
+		r = check_file(p, t, s, e);
 	if (r == 0)
 		r = copy_in(p->model_path, bundle, s, data, len, file, e);
 	if (r == 0)

@@ -46,10 +46,10 @@ int store_load_current(const char *model_path, const struct trust *t, struct mod
 
 /*
  * Verify BUNDLE and put it into the store as NAME-VERSION.vmw, mode 0600, then
- * activate it. Refused with ERR_STALE: expired at `now_s`; or, unless
- * `allow_older`, of a lower sequence than was ever active under its name, or
- * rolled back here. Another
- * bundle of that name and version that is active goes on as
+ * activate it. -EEXIST: that file is of another name and version. Refused with
+ * ERR_STALE: expired at `now_s`; or, unless `allow_older`, of a lower sequence
+ * than was ever active under its name, or rolled back here. Another bundle of
+ * that name and version that is active goes on as
  * NAME-VERSION.old.vmw. `ret_path` (PATH_MAX bytes) may be NULL.
  */
 int store_install(const char *model_path, const char *bundle, const struct trust *t, int64_t now_s,

@@ -157,6 +157,25 @@ static void another_bundle_of_the_same_version_takes_its_place(void **state)
 	assert_int_equal(served(), 1);
 }
 
+static void another_name_of_the_same_file_is_refused(void **state)
+{
+	struct model_set *s = full_set();
+	char path[PATH_MAX];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(install("1-2", 1, false), 0); /* test-1-2.vmw */
+	snprintf(s->name, sizeof(s->name), "test-1");
+	snprintf(s->version, sizeof(s->version), "2");
+	s->sequence = 9;
+	snprintf(path, sizeof(path), "%s/other.vmw", b.dir);
+	bundles_write(&b, s, path);
+	assert_int_equal(store_install(b.store, path, b.trust, 0, false, NULL, &e), -EEXIST);
+	assert_non_null(strstr(e.msg, "holds test in version 1-2"));
+	assert_int_equal(store_install(b.store, path, b.trust, 0, true, NULL, &e), -EEXIST);
+	assert_int_equal(served(), 1);
+}
+
 static void expired_is_not_activated(void **state)
 {
 	char path[PATH_MAX], copy[128], command[PATH_MAX + 512];
@@ -493,6 +512,7 @@ int main(void)
 		with_bundles(the_mark_stays_high),
 		with_bundles(nothing_before_is_told),
 		with_bundles(another_bundle_of_the_same_version_takes_its_place),
+		with_bundles(another_name_of_the_same_file_is_refused),
 		with_bundles(expired_is_not_activated),
 		with_bundles(several_keys_must_sign),
 		with_bundles(gc_keeps_what_is_needed),
