@@ -119,6 +119,16 @@ static void fill_row(struct row *r, const double *x)
 	row_complete(r);
 }
 
+/* -EINVAL when a value that is there cannot be its feature's. */
+static int check_row(const struct row *r)
+{
+	feature_foreach (f) {
+		if (!isnan(r->v[f]) && (!isfinite(r->v[f]) || feature_refuses(f, r->v[f])))
+			return -EINVAL;
+	}
+	return 0;
+}
+
 const char *vmwatts_features_tier(const double x[VMWATTS_FEATURES_MAX])
 {
 	struct row r;
@@ -314,6 +324,8 @@ int vmwatts_estimate(const struct vmwatts *v, const double x[VMWATTS_FEATURES_MA
 	struct row r;
 
 	fill_row(&r, x);
+	if (check_row(&r) < 0)
+		return -EINVAL;
 	estimator_stateless(v->set, &v->prior, &r, &e);
 	fill_zones(&e, zones);
 	return 0;
@@ -363,6 +375,8 @@ int vmwatts_session_push(struct vmwatts_session *s, double time_s, double durati
 	if (!isfinite(time_s))
 		return -EINVAL;
 	fill_row(&r, x);
+	if (check_row(&r) < 0)
+		return -EINVAL;
 	r.t_s = time_s;
 	r.dt_s = duration_s;
 	estimator_row(s->estimator, &r, &e);

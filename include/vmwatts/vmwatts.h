@@ -153,7 +153,10 @@ VMWATTS_API int vmwatts_card_model_get(const struct vmwatts *v, int zone, size_t
 /* The whole card as JSON; NULL without a bundle. Valid until vmwatts_close. */
 VMWATTS_API const char *vmwatts_card_json(const struct vmwatts *v);
 
-/* One row in, one answer out, without history. Allocates nothing. */
+/*
+ * One row in, one answer out, without history. -EINVAL: a value is infinite, negative, or a share
+ * (cpu_utilization and its like) beyond 1. Allocates nothing.
+ */
 VMWATTS_API int vmwatts_estimate(const struct vmwatts *v, const double x[VMWATTS_FEATURES_MAX],
 				 struct vmwatts_zone zones[VMWATTS_ZONE_COUNT]);
 
@@ -172,7 +175,8 @@ VMWATTS_API void vmwatts_session_fit(struct vmwatts_session *s);
 
 /*
  * The next row in time order: `time_s` its end in seconds, `duration_s` what it
- * averages over (NaN: about vmwatts_interval). A gap starts afresh. Allocates nothing.
+ * averages over (NaN: about vmwatts_interval). A gap starts afresh. -EINVAL as above.
+ * Allocates nothing.
  */
 VMWATTS_API int vmwatts_session_push(struct vmwatts_session *s, double time_s, double duration_s,
 				     const double x[VMWATTS_FEATURES_MAX],

@@ -102,6 +102,23 @@ void row_clear(struct row *r)
 		r->v[f] = NAN;
 }
 
+/* Ratios taken over unequal clocks may pass 1 a little; a percentage passes it a lot. */
+#define SHARE_MAX 1.5
+
+/* Shares of CPU time and of wall time; other ratios may well be over 1. */
+static bool is_share(enum feature f)
+{
+	return (f >= FEATURE_CPU_UTILIZATION && f <= FEATURE_CPU_IDLE) ||
+	       (f >= FEATURE_PSI_CPU_SOME_RATIO && f <= FEATURE_CPU_BUSY_MAX);
+}
+
+const char *feature_refuses(enum feature f, double value)
+{
+	if (is_share(f) && (value < 0 || value > SHARE_MAX))
+		return "is not a share of 0 to 1";
+	return value < 0 ? "is negative" : NULL;
+}
+
 static void complete_ratio(struct row *r, enum feature ratio, enum feature part, enum feature whole)
 {
 	if (isnan(r->v[ratio]) && r->v[whole] > 0)

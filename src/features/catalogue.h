@@ -155,6 +155,11 @@ struct row {
 	double v[FEATURE_COUNT];
 };
 
+/*
+ * Why a finite value cannot be this feature's: "is not a share of 0 to 1", "is negative"; or NULL.
+ */
+const char *feature_refuses(enum feature f, double value);
+
 /* A row with every feature missing. */
 void row_clear(struct row *r);
 

@@ -402,16 +402,6 @@ static void clear_row(const struct csv_reader *c, struct csv_row *ret)
 	ret->line = c->line;
 }
 
-/* Shares of CPU time and of wall time; other ratios may well be over 1. */
-static bool is_share(int f)
-{
-	return (f >= FEATURE_CPU_UTILIZATION && f <= FEATURE_CPU_IDLE) ||
-	       (f >= FEATURE_PSI_CPU_SOME_RATIO && f <= FEATURE_CPU_BUSY_MAX);
-}
-
-/* Ratios taken over unequal clocks may pass 1 a little; a percentage passes it a lot. */
-#define SHARE_MAX 1.5
-
 static int store_text(const struct csv_reader *c, const struct column *k, const char *field,
 		      char *to, size_t size, struct err *e)
 {
@@ -434,6 +424,7 @@ static int bad_value(const struct csv_reader *c, const struct column *k, const c
 static int store_number(const struct csv_reader *c, const struct column *k, const char *field,
 			struct csv_row *ret, struct err *e)
 {
+	const char *why;
 	double value;
 
 	if (!*field)
@@ -445,10 +436,9 @@ static int store_number(const struct csv_reader *c, const struct column *k, cons
 		ret->row.t_s = value;
 		return store_text(c, k, field, ret->time_text, sizeof(ret->time_text), e);
 	case COLUMN_FEATURE:
-		if (is_share(k->index) && (value < 0 || value > SHARE_MAX))
-			return bad_value(c, k, field, "is not a share of 0 to 1", e);
-		if (value < 0)
-			return bad_value(c, k, field, "is negative", e);
+		why = feature_refuses((enum feature)k->index, value);
+		if (why)
+			return bad_value(c, k, field, why, e);
 		ret->row.v[k->index] = value;
 		return 0;
 	case COLUMN_WATTS:

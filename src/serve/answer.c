@@ -45,6 +45,7 @@ static int read_features(const struct feature_index *x, const EstimationRequest 
 	for (size_t i = 0; i < q->n_features; i++) {
 		const EstimationRequest__FeaturesEntry *f = q->features[i];
 		int id = f->key ? feature_index_find(x, f->key) : -1;
+		const char *why;
 
 		if (id < 0)
 			continue; /* a client of another version may know more */
@@ -52,6 +53,9 @@ static int read_features(const struct feature_index *x, const EstimationRequest 
 			return err_set(e, -ERR_DATA,
 				       "feature %s is no finite number; leave out what is missing",
 				       f->key);
+		why = feature_refuses((enum feature)id, f->value);
+		if (why)
+			return err_set(e, -ERR_DATA, "feature %s: %g %s", f->key, f->value, why);
 		ret->known += isnan(ret->row.v[id]) != 0;
 		ret->row.v[id] = f->value;
 	}

@@ -142,6 +142,31 @@ static void the_prior_has_no_card(void **state)
 	vmwatts_close(v);
 }
 
+static void values_that_no_feature_has_are_refused(void **state)
+{
+	const double bad[] = {7, -1, INFINITY};
+	struct vmwatts_zone zones[VMWATTS_ZONE_COUNT];
+	struct vmwatts_session *session;
+	double x[VMWATTS_FEATURES_MAX];
+	struct vmwatts *v;
+
+	(void)state;
+	assert_int_equal(vmwatts_open(NULL, NULL, &v, NULL), 0);
+	assert_int_equal(vmwatts_session_new(v, &session, NULL), 0);
+	vmwatts_features_clear(x);
+	x[vmwatts_feature_find("vcpus")] = 4;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		x[vmwatts_feature_find("cpu_utilization")] = bad[i];
+		assert_int_equal(vmwatts_estimate(v, x, zones), -EINVAL);
+		assert_int_equal(vmwatts_session_push(session, 1, 1, x, zones), -EINVAL);
+	}
+	x[vmwatts_feature_find("cpu_utilization")] = 0.4;
+	assert_int_equal(vmwatts_estimate(v, x, zones), 0);
+	assert_int_equal(vmwatts_session_push(session, 1, 1, x, zones), 0);
+	vmwatts_session_free(session);
+	vmwatts_close(v);
+}
+
 static void tiers_are_those_of_the_features(void **state)
 {
 	double x[VMWATTS_FEATURES_MAX];
@@ -185,6 +210,7 @@ int main(void)
 		cmocka_unit_test(the_meter_reads_this_machine),
 		cmocka_unit_test(codes_have_words),
 		cmocka_unit_test(the_prior_has_no_card),
+		cmocka_unit_test(values_that_no_feature_has_are_refused),
 		cmocka_unit_test(tiers_are_those_of_the_features),
 		cmocka_unit_test(option_structures_are_as_long_as_their_caller_says),
 	};

@@ -72,6 +72,9 @@ def client(address, ca, token_file, store, other, csv_path):
     check(refused(lambda: stub.EstimatePower(pb.EstimationRequest(), timeout=10), "INVALID_ARGUMENT"), "a row without features is refused")
     check(refused(lambda: stub.EstimatePower(pb.EstimationRequest(features={"cpu_utilization": float("nan")}), timeout=10),
                   "INVALID_ARGUMENT"), "and one that is no number")
+    for value in (7, -1):
+        check(refused(lambda v=value: stub.EstimatePower(pb.EstimationRequest(features={"cpu_utilization": v}), timeout=10),
+                      "INVALID_ARGUMENT"), f"and a share of {value}")
     big = pb.EstimationRequest(vm_id="x" * (2 << 20))
     check(refused(lambda: stub.EstimatePower(big, timeout=10), "RESOURCE_EXHAUSTED"), "a message over the cap is refused")
     check(refused(lambda: channel.unary_unary("/PowerEstimationService/EstimatePower")(b"\xff\xff", timeout=10),

@@ -152,8 +152,9 @@ static void a_request_becomes_a_row(void **state)
 
 static void a_request_that_says_nothing_is_refused(void **state)
 {
-	const char *const names[] = {"cpu_utilization"};
-	const double values[] = {0.5}, not_finite[] = {INFINITY};
+	const char *const names[] = {"cpu_utilization"}, *const rates[] = {"context_switch_rate"};
+	const double values[] = {0.5}, not_finite[] = {INFINITY}, percent[] = {7},
+		     negative[] = {-1};
 	struct err e = ERR_INIT;
 	struct feature_index x;
 	struct question got;
@@ -164,6 +165,14 @@ static void a_request_that_says_nothing_is_refused(void **state)
 	assert_int_equal(question_read(&x, &q, &got, &e), -ERR_DATA);
 	q = request_of(1, names, not_finite);
 	assert_int_equal(question_read(&x, &q, &got, &e), -ERR_DATA);
+	q = request_of(1, names, percent);
+	assert_int_equal(question_read(&x, &q, &got, &e), -ERR_DATA);
+	assert_string_equal(e.msg, "feature cpu_utilization: 7 is not a share of 0 to 1");
+	q = request_of(1, names, negative);
+	assert_int_equal(question_read(&x, &q, &got, &e), -ERR_DATA);
+	q = request_of(1, rates, negative);
+	assert_int_equal(question_read(&x, &q, &got, &e), -ERR_DATA);
+	assert_string_equal(e.msg, "feature context_switch_rate: -1 is negative");
 	q = request_of(1, names, values);
 	q.interval_s = -1;
 	assert_int_equal(question_read(&x, &q, &got, &e), -ERR_DATA);
