@@ -67,6 +67,7 @@ static int take(struct arguments *a, struct err *e)
 	a->o.n_listen = a->listen.n ? a->listen.n : 1;
 	a->o.models.directories = a->stores.n ? (const char *const *)a->stores.items : stores;
 	a->o.models.n_directories = a->stores.n ? a->stores.n : 1;
+	a->o.models.named = a->stores.n > 0;
 	a->o.models.minimum_sequence = a->minimum_sequence;
 	if (a->max_message &&
 	    (parse_size(a->max_message, &size) < 0 || size < 1024 || size > (64u << 20)))

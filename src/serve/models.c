@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -128,12 +129,30 @@ static void exchange(struct models *m, const char *directory, struct served *s)
 	served_release(old);
 }
 
+/* What was asked for must be there; where nothing was, the default may be missing. */
+static int check_directories(const struct models_options *o, struct err *e)
+{
+	struct stat st;
+
+	for (size_t i = 0; o->named && i < o->n_directories; i++) {
+		if (stat(o->directories[i], &st) < 0)
+			return err_errno(e, "--model-path %s", o->directories[i]);
+		if (!S_ISDIR(st.st_mode))
+			return err_set(e, -ENOTDIR, "--model-path %s is not a directory",
+				       o->directories[i]);
+	}
+	return 0;
+}
+
 int models_open(const struct models_options *o, struct models **ret, struct err *e)
 {
 	const struct identity nobody = {.vendor = ""};
-	struct models *m = calloc(1, sizeof(*m));
-	int r;
+	struct models *m;
+	int r = check_directories(o, e);
 
+	if (r < 0)
+		return r;
+	m = calloc(1, sizeof(*m));
 	if (!m)
 		return err_nomem(e);
 	m->o = *o;

@@ -31,6 +31,7 @@ struct models_options {
 	const char *trusted_keys;	/* a directory, or one K.pub */
 	const char *const *directories; /* stores that may be served; the first is, as at first */
 	size_t n_directories;
+	bool named; /* they were asked for: each must be there */
 	int64_t minimum_sequence;
 };
 

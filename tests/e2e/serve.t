@@ -61,6 +61,8 @@ serve() { # OPTIONS...
 refused 2 'plaintext beyond this machine' "plaintext beyond this machine is refused" timeout 10 "$vmwatts" serve --listen :1 --model-path store
 refused 2 'open to everyone' "and TLS without knowing who calls" timeout 10 "$vmwatts" serve --listen :1 --model-path store --cert good.pem --key good.key
 refused 1 'b.vmw|e-1.0.0.vmw' "a store whose bundle no trusted key signed is refused" timeout 10 "$vmwatts" serve --listen 127.0.0.1:0 --metrics '' --model-path otherstore --trust keys
+refused 1 'model-path nowhere: No such' "a store that is not there is refused" timeout 10 "$vmwatts" serve --listen 127.0.0.1:0 --metrics '' --model-path nowhere --trust keys
+refused 1 'model-path k.pub is not a directory' "and one that is a file" timeout 10 "$vmwatts" serve --listen 127.0.0.1:0 --metrics '' --model-path store k.pub --trust keys
 mkdir -m 755 otherstore/keys && cp other.pub otherstore/keys
 for keys in otherstore/keys otherstore/keys/other.pub; do
 	refused 1 'is in model_path otherstore' "keys that are in the store are refused: $keys" timeout 10 "$vmwatts" serve --listen 127.0.0.1:0 --metrics '' --model-path otherstore --trust $keys
