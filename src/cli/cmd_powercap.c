@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -39,6 +40,21 @@ static int choose_mode(const char *said, int configured, int *ret_mode, struct e
 			       "powercap.mode is off in the configuration: set it to fuse or "
 			       "files, or give --mode");
 	return 0;
+}
+
+/* It may come later; until then counters stand, which looks like no power. */
+static void warn_without_page(const char *page)
+{
+	struct counter_reader r;
+
+	counter_reader_init(&r, page);
+	counter_reader_refresh(&r);
+	if (!r.has_page)
+		log_warn("%s %s: counters stand until an agent with powercap.mode writes it; "
+			 "--page or "
+			 "--state-dir names another",
+			 page, access(page, F_OK) == 0 ? "is no counter page" : "is not there");
+	counter_reader_release(&r);
 }
 
 int cmd_powercap(int argc, char **argv)
@@ -85,6 +101,7 @@ int cmd_powercap(int argc, char **argv)
 	o.hwmon |= config.powercap.hwmon;
 	log_info("showing %s at %s by %s", o.page, o.path,
 		 mode == POWERCAP_FUSE ? "FUSE" : "files");
+	warn_without_page(o.page);
 	if (mode == POWERCAP_FUSE)
 		powercap_fuse(&o, &e);
 	else
