@@ -160,6 +160,11 @@ static void info_metrics(struct out *o)
 			    id->cpus[i].physical_id < 0 ? 0 : id->cpus[i].physical_id,
 			    id->cpus[i].core_id < 0 ? 0 : id->cpus[i].core_id);
 	}
+	/* Kepler's form, with a version that nobody takes for one of Kepler's. */
+	family(o->t, "kepler_build_info", "gauge",
+	       "A metric with a constant '1' value labeled with version information");
+	text_add(o->t, "kepler_build_info{arch=\"" VMWATTS_ARCH "\",branch=\"\",revision=\"\","
+		       "version=\"vmwatts-" VMWATTS_VERSION "\"} 1\n");
 	family(o->t, "vmwatts_build_info", "gauge",
 	       "A metric with a constant '1' value labeled with version information");
 	text_add(o->t, "vmwatts_build_info{version=\"" VMWATTS_VERSION "\"} 1\n");

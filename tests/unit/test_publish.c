@@ -91,6 +91,8 @@ static void lines_are_keplers_and_the_proposals(void **state)
 		"kepler_node_cpu_usage_ratio{node_name=\"n\\\"1\"} 0.3\n",
 		"kepler_node_cpu_info{processor=\"0\",vendor_id=\"GenuineIntel\",model_name="
 		"\"Intel \\\"X\\\" \\\\ 1\",physical_id=\"0\",core_id=\"0\"} 1\n",
+		"\",branch=\"\",revision=\"\",version=\"vmwatts-" VMWATTS_VERSION "\"} 1\n",
+		"kepler_build_info{arch=\"",
 		"kepler_vm_cpu_watts_low{zone=\"package\"} 9\n",
 		"kepler_vm_cpu_watts_high{zone=\"package\"} 16\n",
 		"kepler_vm_model_confidence_score{zone=\"package\"} 0.8\n",
