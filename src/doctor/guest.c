@@ -21,7 +21,7 @@
 #define BETWEEN_NS 200000000
 #define RISE_TRIES 10
 #define PMU_COSTS                                                                                  \
-	"on the set nx12 the package's error is 16.49 % of mean watts without perf events, 4.35 "  \
+	"on the set nx12 the package's error is 16.50 % of mean watts without perf events, 4.35 "  \
 	"% with them (docs/accuracy.md)"
 
 /* ---- what it is ---- */
