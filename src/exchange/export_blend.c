@@ -9,7 +9,7 @@
 #define NEAREST	  5
 #define PLACE_MAX 8.0
 
-/* [rows, columns] of what trees and distances see. */
+/* [rows, columns] of what trees and distances see: as exact as a float. */
 static const char *columns(struct exporter *x, const struct blend *b)
 {
 	const char *at[BLEND_COLUMNS_MAX];
@@ -24,7 +24,8 @@ static const char *columns(struct exporter *x, const struct blend *b)
 		soft = onnx_with(&x->w, "Add", onnx_op1(&x->w, "Abs", x->at[c->b]), c->soft);
 		at[j] = onnx_op2(&x->w, "Div", at[j], soft);
 	}
-	return onnx_beside(&x->w, at, b->n_columns);
+	return onnx_cast(&x->w, onnx_cast(&x->w, onnx_beside(&x->w, at, b->n_columns), true),
+			 false);
 }
 
 static const char *trees(struct exporter *x, const struct trees *t, const char *seen)

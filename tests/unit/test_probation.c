@@ -242,6 +242,12 @@ static void keep_straight(struct model_set *s)
 	(void)s;
 }
 
+/* Fits whatever this machine is, so that no interval is wide enough to end at 0. */
+static void fit_any_size(struct model_set *s)
+{
+	s->trained_on.vcpus_min = s->trained_on.vcpus_max = 0;
+}
+
 static void bend_range(struct model_set *s)
 {
 	for (size_t i = 0; i < s->zones[ZONE_PACKAGE].n; i++) {
@@ -322,7 +328,7 @@ static void another_clock_widens_the_interval(void **state)
 	double before, confidence, mismatch;
 
 	(void)state;
-	install(1, keep_straight);
+	install(1, fit_any_size);
 	start();
 	for (int i = 0; i < 3 * REGIME_SAMPLES; i++)
 		agent_watch_clock(&agent, 3000, 4);
