@@ -319,7 +319,8 @@ static void take_host(struct meter *m)
 		if (changed)
 			account_reset(&m->accounts[z]);
 	}
-	estimate_reconcile(&m->estimate);
+	if (m->estimate.tier == TIER_HOST)
+		estimate_reconcile(&m->estimate);
 }
 
 /* Zones whose model is not confident are answered by its physics part, else left to the prior. */

@@ -6,7 +6,7 @@
  * Folds that imitate deployment, each a set of rows to leave out:
  *
  *   A  groups (runs, workloads, machines)      B  a third of the groups, contiguous in time
- *   C  a cluster of groups that are alike      D  the top fifth of the load
+ *   C  a cluster of groups that are alike      D  the top fifth of the labels
  *   E  pieces of every run
  *
  * B and C need 8 groups; A needs 2.
