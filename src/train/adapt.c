@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "features/stream.h"
 #include "train/blend.h"
+#include "train/blend_model.h"
 #include "train/inputs.h"
 #include "train/restrict.h"
 

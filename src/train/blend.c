@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "train/blend_interval.h"
+#include "train/blend_model.h"
 #include "train/reach.h"
 #include "train/restrict.h"
 #include "train/score.h"
@@ -346,6 +347,12 @@ static void decide_gate(struct chooser *k)
 
 /* ---- interval ---- */
 
+/* As model_distance() will have it. */
+static double distance_of(const struct blend *b, const struct scored *r)
+{
+	return fmax(r->excess, expm1(fmax(r->z - b->z_edge, 0)));
+}
+
 static int decide_interval(const struct chooser *k, struct blend *b, struct model *m, struct err *e)
 {
 	unsigned types = many_groups(k) ? BY_GROUP : BIT(FOLD_D) | BIT(FOLD_E);
@@ -365,6 +372,7 @@ static int decide_interval(const struct chooser *k, struct blend *b, struct mode
 							.y = r->y,
 							.w = answer_of(&k->gate, r),
 							.z = r->z,
+							.distance = distance_of(&k->gate, r),
 							.near = near_types(k) & BIT(r->type)};
 	}
 	t.rows = rows;
@@ -466,6 +474,15 @@ static int fit_within(const struct chooser *k, struct blend *ret, struct err *e)
 	}
 }
 
+/* What the chosen experts say of rows left out. */
+static int ask_experts(struct chooser *k, struct err *e)
+{
+	struct score_options o = light(k, &k->experts, ALL);
+
+	o.excess = true;
+	return scores_run(k->p, k->rows, k->n, &k->folds, &o, &k->scores, e);
+}
+
 static int choose_and_fit(struct chooser *k, struct blend_fit *f, struct err *e)
 {
 	struct blend b = {.n_columns = 0};
@@ -474,7 +491,7 @@ static int choose_and_fit(struct chooser *k, struct blend_fit *f, struct err *e)
 	if (r == 0)
 		r = decide_reach(k, e);
 	if (r == 0)
-		r = run(k, ALL, &k->experts, &k->scores, e);
+		r = ask_experts(k, e);
 	if (r == 0)
 		r = stack_shares(&k->scores, near_types(k) | BIT(many_groups(k) ? FOLD_E : FOLD_D),
 				 k->gate.share, e);

@@ -40,14 +40,6 @@ struct blend_fit {
 int blend_train(const struct pool *p, const struct blend_options *o, struct blend_fit *ret,
 		struct err *e);
 
-/*
- * A fitted blend, its gate decided, as a model on the design's inputs, without
- * interval and idle_w; rows[n] are those it was fitted on. `m` is all 0 before
- * and owns the blend on success.
- */
-int blend_to_model(const struct pool *p, const size_t *rows, size_t n, struct blend *b,
-		   struct model *m, struct err *e);
-
 void blend_fit_release(struct blend_fit *f);
 
 #endif

@@ -46,6 +46,16 @@ struct ends_of {
 
 static const struct ends_of alike = {SIDE_BOTH, SIDE_BOTH}, apart = {SIDE_DOWN, SIDE_UP};
 
+/*
+ * What a miss counts in, W: as wide as an interval is made there, outside the training data too, or
+ * what lies out there would widen the inside as well. With few groups it does: how they differ is
+ * what matters, and hardly anything of that is inside.
+ */
+static double unit_of(const struct interval_task *t, const struct left_out *r)
+{
+	return fmax(r->w, t->scale_w) * (t->groups < GROUPS_FEW ? 1 : 1 + r->distance);
+}
+
 static void misses_release(struct misses *m)
 {
 	free(m->x);
@@ -75,7 +85,7 @@ static int misses_init(struct misses *m, const struct interval_task *t, const st
 		const struct left_out *r = &t->rows[i];
 
 		blend_spread_columns(b, t->p->x + r->row * t->p->d->p, r->z, r->w, m->x + i * m->q);
-		m->miss[i] = (r->y - r->w) / fmax(r->w, t->scale_w);
+		m->miss[i] = (r->y - r->w) / unit_of(t, r);
 		m->log_miss[i] = (float)log(fabs(m->miss[i]) + MISS_MIN);
 		m->scale[SIDE_BOTH][i] = 1;
 	}
@@ -307,8 +317,7 @@ static double interval_score(const struct misses *m, struct ends_of ends, const 
 		double reach = q * scale_towards(m, ends, i), miss = fabs(m->miss[i]);
 		double width = q * (m->scale[ends.down][i] + m->scale[ends.up][i]);
 
-		sum += fmax(r->w, m->t->scale_w) *
-		       (width + 2 / (1 - LEVEL) * fmax(miss - reach, 0));
+		sum += unit_of(m->t, r) * (width + 2 / (1 - LEVEL) * fmax(miss - reach, 0));
 		near += r->near;
 		inside += r->near && miss <= reach;
 	}

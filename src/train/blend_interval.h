@@ -19,7 +19,8 @@
 struct left_out {
 	size_t row;
 	double y, w, z;
-	bool near; /* counts for the coverage that the card states */
+	double distance; /* outside the training data, see model_distance() */
+	bool near;	 /* counts for the coverage that the card states */
 };
 
 /* What a local scale takes in a bundle at most: its trees, and the upper ends' leaves. */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From fitted experts to a model with its list of inputs: see blend_to_model() in blend.h. */
+/* A blend as a model: see blend_model.h. */
+#include "train/blend_model.h"
+
 #include <math.h>
 #include <stdlib.h>
 
-#include "train/blend.h"
+#include "base/cleanup.h"
 #include "train/physics.h"
 
 #define MAX_FACTOR 2.0
@@ -11,15 +13,12 @@
 /* Note that the model needs input j. */
 static void use_input(struct model *m, const struct design *d, uint16_t j)
 {
-	struct range r;
-
 	for (size_t k = 0; k < m->n_used; k++) {
 		if (m->used[k].input == j)
 			return;
 	}
-	r = design_range_grained(d, j);
-	m->used[m->n_used++] =
-		(struct used_input){j, r.low, r.high, feature_is_extensive(d->inputs[j].feature)};
+	m->used[m->n_used++] = (struct used_input){
+		.input = j, .extensive = feature_is_extensive(d->inputs[j].feature)};
 }
 
 /* Kinds of CPU time that the blend was offered. */
@@ -98,12 +97,14 @@ static void drop_columns(struct blend *b)
 	move_points(&b->reference, at);
 }
 
-int blend_to_model(const struct pool *p, const size_t *rows, size_t n, struct blend *b,
-		   struct model *m, struct err *e)
+int blend_inputs(const struct pool *p, const size_t *rows, size_t n, struct blend *b,
+		 struct model *m, struct err *e)
 {
 	const struct design *d = p->d;
-	double y_max = 0;
+	autofree double *values = calloc(n + 1, sizeof(*values));
 
+	if (!values)
+		return err_nomem(e);
 	m->used = calloc(d->p + 1, sizeof(*m->used));
 	if (!m->used)
 		return err_nomem(e);
@@ -120,6 +121,24 @@ int blend_to_model(const struct pool *p, const size_t *rows, size_t n, struct bl
 		m->size_input = (uint16_t)design_find(d, FEATURE_VCPUS, INPUT_NOW, 0);
 		use_input(m, d, m->size_input);
 	}
+	for (size_t k = 0; k < m->n_used; k++) {
+		struct range r = design_range_of_rows(d, m->used[k].input, rows, n, values);
+
+		m->used[k].low = r.low;
+		m->used[k].high = r.high;
+	}
+	return 0;
+}
+
+int blend_to_model(const struct pool *p, const size_t *rows, size_t n, struct blend *b,
+		   struct model *m, struct err *e)
+{
+	const struct design *d = p->d;
+	double y_max = 0;
+	int r = blend_inputs(p, rows, n, b, m, e);
+
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < n; i++)
 		y_max = fmax(y_max, p->y[rows[i]]);
 	m->family = FAMILY_BLEND;

@@ -65,12 +65,32 @@ struct range design_range(const struct design *d, size_t j)
 			      design_quantile(d, j, 1 - RANGE_TAIL)};
 }
 
-struct range design_range_grained(const struct design *d, size_t j)
+static struct range grained(const struct design *d, size_t j, struct range r)
 {
 	double grain = feature_grain(d->inputs[j].feature);
-	struct range r = design_range(d, j);
 
 	return (struct range){fmin(r.low, r.high - grain), fmax(r.high, r.low + grain)};
+}
+
+struct range design_range_grained(const struct design *d, size_t j)
+{
+	return grained(d, j, design_range(d, j));
+}
+
+struct range design_range_of_rows(const struct design *d, size_t j, const size_t *rows, size_t n,
+				  double *values)
+{
+	size_t m = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		double v = d->x[rows[i] * d->p + j];
+
+		if (isfinite(v))
+			values[m++] = v;
+	}
+	return grained(d, j,
+		       (struct range){quantile_of(values, m, RANGE_TAIL),
+				      quantile_of(values, m, 1 - RANGE_TAIL)});
 }
 
 int design_find(const struct design *d, enum feature f, enum input_op op, double seconds)

@@ -54,6 +54,10 @@ struct range design_range(const struct design *d, size_t j);
  */
 struct range design_range_grained(const struct design *d, size_t j);
 
+/* design_range_grained() of n rows; values[n] is scratch. */
+struct range design_range_of_rows(const struct design *d, size_t j, const size_t *rows, size_t n,
+				  double *values);
+
 /* The q quantile of n values, which are sorted in place; linear interpolation. NaN when n = 0. */
 double quantile_of(double *values, size_t n, double q);
 

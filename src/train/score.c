@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "train/blend_model.h"
 
 #define SCORED_MAX  700 /* rows asked about per fold */
 #define LABEL_SHARE 0.2
@@ -40,6 +41,24 @@ static void ask(const struct work *k, const struct blend *b, size_t row, struct 
 	blend_experts(b, p->x + row * p->d->p, ret->w, &ret->z);
 }
 
+/* How far the rows asked are outside the range of in[n], of the inputs that the blend needs. */
+static int measure_excess(const struct work *k, const size_t *in, size_t n, struct blend *b,
+			  struct answer *a)
+{
+	autofree size_t *seen = calloc(k->o->experts.rows_max + 1, sizeof(*seen));
+	struct model m = {.family = FAMILY_BLEND, .blend = {.z_edge = INFINITY}};
+	int r = 0;
+
+	if (!seen)
+		return err_nomem(&a->e);
+	n = thin_rows(in, n, k->o->experts.rows_max, k->o->experts.seed, seen);
+	r = blend_inputs(k->p, seen, n, b, &m, &a->e);
+	for (size_t i = 0; r == 0 && i < a->n; i++)
+		a->rows[i].excess = model_distance(&m, k->p->x + a->rows[i].row * k->p->d->p, 0);
+	free(m.used);
+	return r;
+}
+
 static int run_fold(struct work *k, size_t at, struct answer *a)
 {
 	const struct shift_fold *fold = &k->f->folds[at];
@@ -67,8 +86,12 @@ static int run_fold(struct work *k, size_t at, struct answer *a)
 		a->rows[i].fold = at;
 		a->rows[i].type = fold->type;
 	}
+	if (!a->rows)
+		err_nomem(&a->e);
+	else if (k->o->excess)
+		measure_excess(k, in, n_in, &b, a);
 	blend_release(&b);
-	return a->rows ? 0 : err_nomem(&a->e);
+	return a->e.code;
 }
 
 static void *run_some(void *arg)

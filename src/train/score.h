@@ -11,6 +11,7 @@ struct scored {
 	size_t row, fold;
 	enum fold_type type;
 	double y, z, w[EXPERT_COUNT];
+	double excess; /* outside the range of what was not left out, in widths; 0 unless asked */
 };
 
 struct scores {
@@ -23,6 +24,7 @@ struct score_options {
 	struct experts_options experts;
 	unsigned types; /* bit (1 << enum fold_type): which folds to run */
 	unsigned jobs;	/* folds at a time */
+	bool excess;	/* say how far rows are outside the range of those not left out */
 };
 
 /* Fit without each fold and ask about it. rows[n]: all labelled rows. */
