@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bundle/store.h"
 #include "collect/collector.h"
@@ -158,9 +159,10 @@ static int load_bundle(struct vmwatts *v, const char *bundle, const char *key, s
 		return 0;
 	if (!key)
 		return err_set(e, -EINVAL, "a bundle needs the public key that signed it");
-	r = is_directory(key)
-		    ? trust_load_directory(key, is_directory(bundle) ? bundle : NULL, &trust, e)
-		    : trust_load_file(key, &trust, e);
+	/* Of a folder that is not there nobody would be trusted: here it is a wrong name. */
+	r = access(key, F_OK) < 0
+		    ? err_errno(e, "trusted key %s", key)
+		    : trust_load(key, is_directory(bundle) ? bundle : NULL, &trust, e);
 	if (r < 0)
 		return r;
 	r = is_directory(bundle) ? store_load_current(bundle, trust, &v->set, NULL, e)

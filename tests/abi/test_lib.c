@@ -57,6 +57,26 @@ static void the_prior_answers_without_a_bundle(void **state)
 	vmwatts_close(v);
 }
 
+/* Who installs bundles there could add a key. */
+static void a_key_inside_the_store_is_refused(void **state)
+{
+	char store[] = "/tmp/test_lib.XXXXXX", key[64], why[VMWATTS_ERROR_SIZE] = "";
+	struct vmwatts *v = NULL;
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(store));
+	snprintf(key, sizeof(key), "%s/k.pub", store);
+	f = fopen(key, "we");
+	assert_non_null(f);
+	fclose(f);
+	assert_true(vmwatts_open(store, key, &v, why) < 0);
+	assert_non_null(strstr(why, "is in model_path"));
+	assert_null(v);
+	unlink(key);
+	rmdir(store);
+}
+
 static void failures_are_told(void **state)
 {
 	char why[VMWATTS_ERROR_SIZE] = "";
@@ -205,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_those_of_the_format),
 		cmocka_unit_test(the_prior_answers_without_a_bundle),
+		cmocka_unit_test(a_key_inside_the_store_is_refused),
 		cmocka_unit_test(failures_are_told),
 		cmocka_unit_test(sessions_take_rows_in_time_order),
 		cmocka_unit_test(the_meter_reads_this_machine),
