@@ -200,16 +200,21 @@ static int hold_first_rows(struct session *s, struct err *e)
 		.set = s->set, .prior = &s->prior, .stateless = s->a->stateless};
 	size_t wanted = s->set ? HELD_ROWS : 0;
 	double t_s[HELD_ROWS];
+	size_t n = 0;
 	int r = 1;
 
 	while (s->n_held < wanted && (r = read_row(s, &s->held[s->n_held], e)) == 1)
 		s->n_held++;
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < s->n_held; i++)
-		t_s[i] = s->held[i].row.row.t_s;
-	o.step_s = usual_step(t_s, s->n_held);
-	s->dt_s = fmax(o.step_s, s->a->window_s);
+	for (size_t i = 0; i < s->n_held; i++) {
+		if (!s->held[i].bad)
+			t_s[n++] = s->held[i].row.row.t_s;
+	}
+	o.step_s = usual_step(t_s, n);
+	s->dt_s = o.step_s;
+	if (s->a->window_s > 0) /* else NaN where no step is known, and fmax() would make it 0 */
+		s->dt_s = fmax(o.step_s, s->a->window_s);
 	return estimator_new(&o, &s->estimator, e);
 }
 

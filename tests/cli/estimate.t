@@ -37,6 +37,17 @@ estimate --bundle b.vmw --trust k.pub <gap.csv 2>/dev/null | tail -n +32 | cut -
 estimate --bundle b.vmw --trust k.pub <second.csv 2>/dev/null | tail -n +2 | cut -d, -f2- >fresh.csv
 cmp -s behind.csv fresh.csv
 ok $? "a gap starts a new series"
+# rows whose step nobody can tell are what the bundle was trained on, as for evaluate
+sed -n '1p;60p' features.csv >one.csv
+sed -n '1p;60p;60p' features.csv >same.csv
+sed -n 60p features.csv | awk -F, -v OFS=, '{print; $1 -= 3; print}' | cat <(sed -n 1p features.csv) - >falling.csv
+for f in one same falling; do
+	is "$(estimate --bundle b.vmw --trust k.pub --json <$f.csv 2>/dev/null | jq -r '.zones.package.provenance' | sort -u)" \
+		trained "$f.csv: the bundle answers rows without a step, not the prior"
+	cmp -s <(estimate --bundle b.vmw --trust k.pub <$f.csv 2>/dev/null | cut -d, -f2-) \
+		<(estimate --bundle b.vmw --trust k.pub --window 20 <$f.csv 2>/dev/null | cut -d, -f2-)
+	ok $? "$f.csv: as rows that average over the trained window"
+done
 printf 'time_s,vcpus,cpu_utilization\n1,4,0.5\n2,4,x\n3,4,0.5\n4,4,\n' >x.csv
 estimate <x.csv >out.csv 2>said
 is $? 1 "bad rows: exit 1"
