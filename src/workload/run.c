@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "workload/budget.h"
@@ -35,11 +36,14 @@ static double now_s(void)
 int label_write(const char *file, const char *name, struct err *e)
 {
 	char path[PATH_MAX];
+	struct stat st;
 	FILE *f;
 	int bad;
 
 	if (!file)
 		return 0;
+	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return err_set(e, -EINVAL, "label file %s: not a regular file", file);
 	if (snprintf(path, sizeof(path), "%s.new-%ld", file, (long)getpid()) >= (int)sizeof(path))
 		return err_set(e, -ENAMETOOLONG, "label file %s: path too long", file);
 	f = fopen(path, "wxe");

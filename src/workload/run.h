@@ -49,7 +49,7 @@ int run_check(const struct plan *p, const char *directory, struct err *e);
  */
 int run_plan(const struct plan *p, const struct run_options *o, struct err *e);
 
-/* Replace the label by `name` ("": none); NULL file: nothing. */
+/* Replace the label by `name` ("": none); NULL file: nothing. -EINVAL: FILE is a device, a pipe. */
 int label_write(const char *file, const char *name, struct err *e);
 
 #endif

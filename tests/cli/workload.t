@@ -29,6 +29,10 @@ refused 1 "did you mean 'memory'" "a misspelt plan" run memroy
 refused 2 "scale" "a scale of 0" run quick --scale 0
 refused 1 "nodir" "a folder that is not there" run quick --dir "$work/nodir"
 refused 1 "label file" "a label file in a folder that is not there" run quick --label-file "$work/nodir/label"
+mkfifo "$work/pipe"
+refused 1 "not a regular file" "a label file that is a device or a pipe" run quick --scale 0.001 --label-file "$work/pipe"
+[ -p "$work/pipe" ]
+ok $? "which is still there"
 plan '  - {name: a, duration: 1s, loads: [{kind: cpu-prim}]}'
 refused 1 "plan.yaml:3:44: kind: found 'cpu-prim'; did you mean 'cpu-prime'" "a misspelt kind" run "$work/plan.yaml"
 plan '  - {name: a, duration: soon}'
