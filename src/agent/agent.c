@@ -286,6 +286,16 @@ int agent_reload(struct agent *a, struct err *e)
 	return 0;
 }
 
+/* The store is as it was before what was refused: nothing is amiss with it any more. */
+static void end_refusal(struct agent *a)
+{
+	if (!a->bundle.last_reload_failed)
+		return;
+	a->bundle.last_reload_failed = false;
+	agent_fill_bundle(a);
+	log_info("%s holds what serves here again", a->config.model_path);
+}
+
 int agent_reload_bundle(struct agent *a, bool *ret_changed, struct err *e)
 {
 	const struct model_set *now = meter_snapshot(a->meter)->set;
@@ -298,6 +308,7 @@ int agent_reload_bundle(struct agent *a, bool *ret_changed, struct err *e)
 		r = err_set(e, -ENOENT, "no bundle in %s any more", a->config.model_path);
 	if (r == 0 && (!set || agent_same_bundle(set, now))) {
 		model_set_free(set);
+		end_refusal(a);
 		return 0;
 	}
 	*ret_changed = true;

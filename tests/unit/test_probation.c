@@ -463,6 +463,30 @@ static void a_bad_bundle_leaves_the_old_one_serving(void **state)
 	assert_int_equal(serving(), 1);
 }
 
+static void a_store_that_is_mended_is_no_failure_any_more(void **state)
+{
+	char path[PATH_MAX], *good;
+	struct err e = ERR_INIT;
+	bool changed;
+	size_t n;
+
+	(void)state;
+	install(1, keep_straight);
+	start();
+	tick(2);
+	snprintf(path, sizeof(path), "%s/test-1.0.0.vmw", b.store);
+	assert_int_equal(file_read(path, SIZE_MAX, false, &good, &n, &e), 0);
+	assert_int_equal(file_replace(path, 0600, "junk", 4, &e), 0);
+	assert_true(agent_reload_bundle(&agent, &changed, &e) < 0);
+	assert_int_equal(file_replace(path, 0600, good, n, &e), 0);
+	free(good);
+	assert_int_equal(agent_reload_bundle(&agent, &changed, &e), 0);
+	assert_false(changed); /* what serves is what is there */
+	assert_false(meter_snapshot(agent.meter)->bundle.last_reload_failed);
+	assert_int_equal(meter_snapshot(agent.meter)->bundle.reload_failures, 1);
+	assert_int_equal(meter_snapshot(agent.meter)->bundle.reloads, 0);
+}
+
 static enum fallback fallback_now(void)
 {
 	return meter_snapshot(agent.meter)->zone[ZONE_PACKAGE].fallback;
@@ -513,6 +537,7 @@ int main(void)
 		with_agent(the_version_before_may_itself_be_on_probation),
 		with_agent(a_restart_on_probation_still_knows_the_version_before),
 		with_agent(a_bad_bundle_leaves_the_old_one_serving),
+		with_agent(a_store_that_is_mended_is_no_failure_any_more),
 		with_agent(methods_switch_at_run_time),
 	};
 
