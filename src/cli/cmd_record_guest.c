@@ -55,11 +55,18 @@ static const char *misuse(const struct guest_options *o, const char *interval, c
 	if (parse_duration_ns(interval, &ret->interval_ns) < 0 ||
 	    ret->interval_ns < INTERVAL_MIN_NS || ret->interval_ns > INTERVAL_MAX_NS)
 		return "--interval takes 100ms to 1h";
-	if (duration && (parse_duration_ns(duration, &ret->duration_ns) < 0 || !ret->duration_ns))
+	if (duration &&
+	    (parse_duration_ns(duration, &ret->duration_ns) < 0 || ret->duration_ns <= 0))
 		return "--duration takes a time such as 10m";
 	if (max_size && (parse_size(max_size, &ret->max_bytes) < 0 || !ret->max_bytes))
 		return "--max-size takes bytes, such as 100M";
 	return NULL;
+}
+
+/* As a shell would say it. */
+static int exit_status(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static int print_json(const char *command, const struct guest_options *o,
@@ -85,7 +92,7 @@ static int print_json(const char *command, const struct guest_options *o,
 			"\"starts\":%llu}",
 			(unsigned long long)g->push.delivered, (unsigned long long)g->push.dropped,
 			(unsigned long long)g->push.waiting, (unsigned long long)g->push.starts);
-	text_printf(&t, ",\"command_status\":%d}\n", WEXITSTATUS(g->command_status));
+	text_printf(&t, ",\"command_status\":%d}\n", exit_status(g->command_status));
 	return cli_print(command, &t);
 }
 
@@ -148,12 +155,12 @@ static int record(const char *command, const struct guest_options *o, bool json)
 		r = check_push(o, &report, &e);
 	if (r < 0)
 		return cli_fail(command, &e);
-	if (!report.command_status)
+	if (report.command_cut)
+		fprintf(stderr, "%s was stopped: --duration is over\n", o->command[0]);
+	if (report.command_cut || !report.command_status)
 		return 0;
 	err_set(&e, -ERR_DATA, "%s ended with status %d; the recording until then is kept",
-		o->command[0],
-		WIFEXITED(report.command_status) ? WEXITSTATUS(report.command_status)
-						 : 128 + WTERMSIG(report.command_status));
+		o->command[0], exit_status(report.command_status));
 	return cli_fail(command, &e);
 }
 
@@ -167,7 +174,8 @@ int cmd_record_guest(int argc, char **argv)
 	const struct option_spec options[] = {
 		{"out", "T.vmt", OPTION_STRING, &o.out, "the trace; gone on with where it exists"},
 		{"interval", "T", OPTION_STRING, &interval, "between samples (default 1s)"},
-		{"duration", "T", OPTION_STRING, &duration, "stop after it (default: Ctrl-C)"},
+		{"duration", "T", OPTION_STRING, &duration,
+		 "stop after it, and COMMAND too (default: Ctrl-C)"},
 		{"vm", "NAME", OPTION_STRING, &o.vm, "this VM's name (default: the host name)"},
 		{"label-file", "F", OPTION_STRING, &o.label_file,
 		 "file whose line says what is going on"},

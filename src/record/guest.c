@@ -233,8 +233,10 @@ static int tick(struct recorder *g, struct err *e)
 		return 0;
 	g->due_ns += (int64_t)expirations * g->o->interval_ns;
 	g->report.late += now_ns - g->due_ns > g->o->interval_ns / 2 || expirations > 1;
-	if (g->o->duration_ns && now_ns - g->begin_ns >= g->o->duration_ns)
+	if (g->o->duration_ns && now_ns - g->begin_ns >= g->o->duration_ns) {
 		g->stop = true;
+		g->report.command_cut = g->command != 0;
+	}
 	return take_sample(g, e);
 }
 

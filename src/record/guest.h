@@ -47,6 +47,7 @@ struct guest_report {
 	double seconds;
 	struct push_report push;
 	int command_status; /* as waitpid(2) gives it; 0 without a command */
+	bool command_cut;   /* it still ran when the duration was over, and was stopped */
 };
 
 /*

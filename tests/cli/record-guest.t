@@ -11,11 +11,17 @@ like "$help" "VMWATTS_LABEL_FILE" "--help names the label file's variable"
 refused 2 "--out" "no trace to write" record --duration 1s
 refused 2 "--interval takes 100ms" "an interval that is too short" record --out a.vmt --interval 1ms
 refused 2 "--duration" "a duration that is none" record --out a.vmt --duration soon
+refused 2 "--duration" "a duration below 0" record --out a.vmt --duration -1s
 refused 1 "nosuchdir" "a folder that is not there" record --out nosuchdir/a.vmt --duration 1s
 echo "time_s,package_watts" >other.csv
 refused 1 "not a trace" "a file that is no trace is left alone" record --out other.csv --duration 1s
 is "$(cat other.csv)" "time_s,package_watts" "and is as it was"
 refused 1 "nosuchprogram" "a command that is not there" record --out b.vmt -- nosuchprogram
+record --out cut.vmt --interval 100ms --duration 300ms -- sleep 60 2>said
+is $? 0 "a command that --duration stops is no failure"
+like "$(cat said)" "sleep was stopped: --duration is over" "and is told"
+json=$(record --out killed.vmt --interval 100ms --json -- sh -c 'kill -TERM $$' 2>/dev/null)
+is "$? $(jq .command_status <<<"$json")" "1 143" "a command that a signal ended is one, also in JSON"
 
 json=$(record --out a.vmt --interval 100ms --vm web --json -- sh -c \
 	'for p in one two; do echo $p >"$VMWATTS_LABEL_FILE"; sleep 0.5; done')
