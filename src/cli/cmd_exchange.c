@@ -303,12 +303,15 @@ int cmd_import(int argc, char **argv)
 		{"max-size", "SIZE", OPTION_STRING, &a.max_size, "largest bundle (900K)"},
 		{"json", NULL, OPTION_FLAG, &a.json, "print the model card as JSON"},
 	};
+	static char name[] = "model import";
 	struct err e = ERR_INIT;
-	int code = cli_parse(argc, argv, &import_help, options, array_size(options), &a.files);
+	int code;
 
+	argv[0] = name;
+	code = cli_parse(argc, argv, &import_help, options, array_size(options), &a.files);
 	if (code >= 0)
 		return code;
-	return import(&a, &e) < 0 ? cli_fail("model import", &e) : 0;
+	return import(&a, &e) < 0 ? cli_fail(name, &e) : 0;
 }
 
 /* ---- export ---- */
@@ -431,10 +434,13 @@ int cmd_export(int argc, char **argv)
 		 "the zone's N-th model (model inspect), also one with history"},
 		{"json", NULL, OPTION_FLAG, &a.json, "print what was written as JSON"},
 	};
+	static char name[] = "model export";
 	struct err e = ERR_INIT;
-	int code = cli_parse(argc, argv, &export_help, options, array_size(options), &a.bundle);
+	int code;
 
+	argv[0] = name;
+	code = cli_parse(argc, argv, &export_help, options, array_size(options), &a.bundle);
 	if (code >= 0)
 		return code;
-	return export(&a, &e) < 0 ? cli_fail("model export", &e) : 0;
+	return export(&a, &e) < 0 ? cli_fail(name, &e) : 0;
 }

@@ -62,12 +62,15 @@ static int cmd_keygen(int argc, char **argv)
 	const struct option_spec options[] = {
 		{"out", "K", OPTION_STRING, &out, "path and name without .key"},
 	};
+	static char name[] = "model keygen";
 	struct err e = ERR_INIT;
-	int code = cli_parse(argc, argv, &help, options, array_size(options), NULL);
+	int code;
 
+	argv[0] = name;
+	code = cli_parse(argc, argv, &help, options, array_size(options), NULL);
 	if (code >= 0)
 		return code;
-	return keygen(out, &e) < 0 ? cli_fail("model keygen", &e) : 0;
+	return keygen(out, &e) < 0 ? cli_fail(name, &e) : 0;
 }
 
 /* ---- sign ---- */
@@ -133,13 +136,16 @@ static int cmd_sign(int argc, char **argv)
 		{"sign-key", "K.key", OPTION_STRING, &key, "secret key (vmwatts model keygen)"},
 		{"add", NULL, OPTION_FLAG, &add, "beside the signatures that are there"},
 	};
+	static char name[] = "model sign";
 	struct err e = ERR_INIT;
-	int code = cli_parse(argc, argv, &help, options, array_size(options), &rest);
+	int code;
 
+	argv[0] = name;
+	code = cli_parse(argc, argv, &help, options, array_size(options), &rest);
 	if (code >= 0)
 		return code;
 	if (model_one_word(&rest, "sign", &e) < 0 || sign(rest.items[0], key, add, &e) < 0)
-		return cli_fail("model sign", &e);
+		return cli_fail(name, &e);
 	return 0;
 }
 
@@ -252,6 +258,21 @@ static const struct trusting_verb trusting_verbs[] = {
 	  .about = "Remove old versions; the active one and the one before always stay."}},
 };
 
+/* An option, and the verbs that have it; NULL: all. */
+struct verb_option {
+	struct option_spec spec;
+	const char *verbs[4];
+};
+
+static bool has_option(const struct verb_option *o, const char *verb)
+{
+	for (size_t i = 0; i < array_size(o->verbs) && o->verbs[i]; i++) {
+		if (!strcmp(o->verbs[i], verb))
+			return true;
+	}
+	return !o->verbs[0];
+}
+
 static int cmd_trusting(int argc, char **argv)
 {
 	struct trust_arguments a = {.trusted_keys = TRUSTED_KEYS,
@@ -259,32 +280,45 @@ static int cmd_trusting(int argc, char **argv)
 				    .threshold = 1,
 				    .keep = STORE_KEEP_MIN};
 	struct string_list rest = {0};
-	const struct option_spec options[] = {
-		{"trust", "K.pub", OPTION_STRING, &a.trust, "the one public key to trust"},
-		{"trusted-keys", "DIR", OPTION_STRING, &a.trusted_keys,
-		 "directory of trusted keys (" TRUSTED_KEYS ")"},
-		{"model-path", "DIR", OPTION_STRING, &a.model_path, "the store (" MODEL_PATH ")"},
-		{"state-dir", "DIR", OPTION_STRING, &a.state_dir,
-		 "the agent's, which has the ledger where the store is read-only"},
-		{"signature-threshold", "K", OPTION_INT, &a.threshold,
-		 "different trusted keys that must have signed (1)"},
-		{"allow-older", NULL, OPTION_FLAG, &a.allow_older,
-		 "install: also a lower sequence than was served, or what was rolled back"},
-		{"keep", "N", OPTION_INT, &a.keep, "gc: versions to keep (3, the least)"},
-		{"history", NULL, OPTION_FLAG, &a.history, "list: every event of the store"},
-		{"json", NULL, OPTION_FLAG, &a.json, "print JSON"},
+	const struct verb_option all[] = {
+		{{"trust", "K.pub", OPTION_STRING, &a.trust, "the one public key to trust"},
+		 {NULL}},
+		{{"trusted-keys", "DIR", OPTION_STRING, &a.trusted_keys,
+		  "directory of trusted keys (" TRUSTED_KEYS ")"},
+		 {NULL}},
+		{{"model-path", "DIR", OPTION_STRING, &a.model_path, "the store (" MODEL_PATH ")"},
+		 {NULL}},
+		{{"state-dir", "DIR", OPTION_STRING, &a.state_dir,
+		  "the agent's, which has the ledger where the store is read-only"},
+		 {"list", "activate", "rollback", "gc"}},
+		{{"signature-threshold", "K", OPTION_INT, &a.threshold,
+		  "different trusted keys that must have signed (1)"},
+		 {NULL}},
+		{{"allow-older", NULL, OPTION_FLAG, &a.allow_older,
+		  "also a lower sequence than was served, or what was rolled back"},
+		 {"install"}},
+		{{"keep", "N", OPTION_INT, &a.keep, "versions to keep (3, the least)"}, {"gc"}},
+		{{"history", NULL, OPTION_FLAG, &a.history, "every event of the store"}, {"list"}},
+		{{"json", NULL, OPTION_FLAG, &a.json, "print JSON"}, {NULL}},
 	};
+	struct option_spec options[array_size(all)];
 	const struct trusting_verb *verb = trusting_verbs;
 	struct err e = ERR_INIT;
 	char name[64];
+	size_t n = 0;
 	int code;
 
 	while (strcmp(verb->name, argv[0]) != 0)
 		verb++;
-	code = cli_parse(argc, argv, &verb->help, options, array_size(options), &rest);
+	for (size_t i = 0; i < array_size(all); i++) {
+		if (has_option(&all[i], verb->name))
+			options[n++] = all[i].spec;
+	}
+	snprintf(name, sizeof(name), "model %s", verb->name);
+	argv[0] = name;
+	code = cli_parse(argc, argv, &verb->help, options, n, &rest);
 	if (code >= 0)
 		return code;
-	snprintf(name, sizeof(name), "model %s", verb->name);
 	return verb->run(&a, &rest, &e) < 0 ? cli_fail(name, &e) : 0;
 }
 

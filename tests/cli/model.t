@@ -102,6 +102,14 @@ is "$(store activate m-1.1.0 --json | jq -r .active.version)" 1.1.0 "activate is
 is "$(store list --history --json | jq -r 'map(.event) | join(" ")')" "activated activated rolled-back activated" "the history"
 refused 2 "at least 3" "gc keeps three" store gc --keep 2
 is "$(store gc --json | jq .removed)" 0 "gc"
+# what is refused names the command that was given, and options are those that do something
+for verb in keygen sign verify inspect install list activate rollback gc import export; do
+	like "$(model $verb --bogus 2>&1)" "^vmwatts model $verb: unknown option --bogus.* \(see vmwatts model $verb --help\)$" "model $verb by its name"
+done
+refused 2 "unknown option --keep" "verify keeps nothing" model verify b.vmw --keep 3
+refused 2 "unknown option --history" "gc has no history" store gc --history
+refused 2 "unknown option --allow-older" "rollback is always to an older one" store rollback --allow-older
+is "$(model verify --help | grep -cE -- '--(keep|history|allow-older|state-dir)')" 0 "verify's help is of verify"
 refused 1 "m-9" "activate of what is not there" store activate m-9
 refused 2 "NAME-VERSION" "activate of a path" store activate ../m
 mkdir keys && cp k.pub other.pub keys
