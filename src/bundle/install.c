@@ -479,11 +479,12 @@ static int remove_version(const struct store_place *p, const struct store_entry 
 	return ledger_append(p, LEDGER_REMOVED, entry->set, NULL, e);
 }
 
-int store_gc(const struct store_place *p, const struct trust *t, size_t keep, size_t *ret_removed,
-	     struct err *e)
+int store_gc(const struct store_place *p, const struct trust *t, size_t keep,
+	     struct store_gc_report *ret, struct err *e)
 {
+	struct store_gc_report report = {.removed = 0};
 	struct store_entry *entries = NULL;
-	size_t n = 0, kept = 0, removed = 0;
+	size_t n = 0, kept = 0;
 	autofd int lock = -1;
 	int r;
 
@@ -496,19 +497,21 @@ int store_gc(const struct store_place *p, const struct trust *t, size_t keep, si
 	if (n)
 		qsort(entries, n, sizeof(*entries), by_sequence_falling);
 	for (size_t i = 0; i < n && r == 0; i++) {
-		if (!entries[i].set)
-			continue; /* what cannot be verified is not ours to remove */
+		if (!entries[i].set) {
+			report.unverified++;
+			continue;
+		}
 		if (entries[i].current || entries[i].previous || kept < keep) {
 			kept++;
 			continue;
 		}
 		r = remove_version(p, &entries[i], e);
-		removed += r == 0;
+		report.removed += r == 0;
 	}
 	if (r == 0)
 		sweep(p->model_path);
 	store_list_free(entries, n);
-	if (r == 0 && ret_removed)
-		*ret_removed = removed;
+	if (r == 0 && ret)
+		*ret = report;
 	return r;
 }

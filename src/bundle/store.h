@@ -88,12 +88,17 @@ int store_pick_before(const struct store_place *p, const struct trust *t, const 
 /* What the ledger says of `s`. */
 enum bundle_state store_state(const struct store_place *p, const struct model_set *s);
 
+struct store_gc_report {
+	size_t removed;
+	size_t unverified; /* bundles that cannot be verified: not ours to remove */
+};
+
 /*
  * Remove versions but the `keep` of highest sequence, the current one and the
- * one before. -ERR_USAGE under STORE_KEEP_MIN. `ret_removed` may be NULL.
+ * one before. -ERR_USAGE under STORE_KEEP_MIN. `ret` may be NULL.
  */
-int store_gc(const struct store_place *p, const struct trust *t, size_t keep, size_t *ret_removed,
-	     struct err *e);
+int store_gc(const struct store_place *p, const struct trust *t, size_t keep,
+	     struct store_gc_report *ret, struct err *e);
 
 struct store_entry {
 	char file[256]; /* name within the store */

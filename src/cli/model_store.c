@@ -134,15 +134,22 @@ int model_gc(const struct trust_arguments *a, const struct string_list *rest, st
 {
 	const struct store_place place = place_of(a);
 	struct trust *t = NULL;
-	size_t removed = 0;
+	struct store_gc_report report;
 	int r = no_word(rest, "gc", e);
 
 	if (r == 0)
 		r = model_trust(a, &t, e);
 	if (r == 0)
-		r = store_gc(&place, t, a->keep > 0 ? (size_t)a->keep : 0, &removed, e);
-	if (r == 0)
-		printf(a->json ? "{\"removed\":%zu}\n" : "%zu removed\n", removed);
+		r = store_gc(&place, t, a->keep > 0 ? (size_t)a->keep : 0, &report, e);
+	if (r == 0 && report.unverified)
+		fprintf(stderr,
+			"vmwatts model gc: %zu left alone that the keys of %s do not verify "
+			"(vmwatts model list says why, --trust K.pub names another key)\n",
+			report.unverified, a->trust ? a->trust : a->trusted_keys);
+	if (r == 0 && a->json)
+		printf("{\"removed\":%zu,\"unverified\":%zu}\n", report.removed, report.unverified);
+	else if (r == 0)
+		printf("%zu removed\n", report.removed);
 	trust_free(t);
 	return r;
 }

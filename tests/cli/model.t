@@ -102,6 +102,10 @@ is "$(store activate m-1.1.0 --json | jq -r .active.version)" 1.1.0 "activate is
 is "$(store list --history --json | jq -r 'map(.event) | join(" ")')" "activated activated rolled-back activated" "the history"
 refused 2 "at least 3" "gc keeps three" store gc --keep 2
 is "$(store gc --json | jq .removed)" 0 "gc"
+is "$(store gc --json 2>&1)" '{"removed":0,"unverified":0}' "which has nothing to say when all is verified"
+out=$(model gc --model-path models --trust other.pub --json 2>said)
+is "$? $(jq .unverified <<<"$out")" "0 2" "gc with another key removes nothing"
+like "$(cat said)" "2 left alone that the keys of other.pub do not verify.*--trust" "and says so"
 # what is refused names the command that was given, and options are those that do something
 for verb in keygen sign verify inspect install list activate rollback gc import export; do
 	like "$(model $verb --bogus 2>&1)" "^vmwatts model $verb: unknown option --bogus.* \(see vmwatts model $verb --help\)$" "model $verb by its name"

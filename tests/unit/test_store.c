@@ -229,17 +229,19 @@ static void several_keys_must_sign(void **state)
 static void gc_keeps_what_is_needed(void **state)
 {
 	static const char *const versions[] = {"1", "2", "3", "4", "5", "6"};
+	struct store_gc_report report;
 	struct store_entry *entries;
 	struct err e = ERR_INIT;
-	size_t n, removed;
+	size_t n;
 
 	(void)state;
 	for (int i = 0; i < 6; i++)
 		assert_int_equal(install(versions[i], i + 1, false), 0);
 	assert_int_equal(store_activate(&place, "test-1", b.trust, 0, &e), 0);
-	assert_int_equal(store_gc(&place, b.trust, 2, &removed, &e), -ERR_USAGE);
-	assert_int_equal(store_gc(&place, b.trust, 3, &removed, &e), 0);
-	assert_int_equal(removed, 2);
+	assert_int_equal(store_gc(&place, b.trust, 2, &report, &e), -ERR_USAGE);
+	assert_int_equal(store_gc(&place, b.trust, 3, &report, &e), 0);
+	assert_int_equal(report.removed, 2);
+	assert_int_equal(report.unverified, 0);
 	assert_int_equal(store_list_at(&place, b.trust, &entries, &n, &e), 0);
 	assert_int_equal(n, 4); /* 6, 5, 4 and the active 1 */
 	assert_true(entry_of(entries, n, 1)->current);
