@@ -17,6 +17,7 @@ END
 like "$(import --kepler kepler.json)" "package +linear +os +cpu_busy_vcpus.*dram +linear.*error is not known" "Kepler's weights become a bundle"
 is "$(model inspect b.vmw --trust k.pub --json | jq -c '[.scope, .card.evaluation, (.card.imported.zones | keys)]')" \
 	'["node_total",null,["dram","package"]]' "its card says what is not known"
+like "$(model inspect b.vmw --trust k.pub)" "trained on +a machine that the card does not name.*package +linear .* - +- +-.*note: imported: its error is not known" "to a person too"
 printf 'time_s,cpu_busy_vcpus\n0,0\n5,2\n' >rows.csv
 answers=$("$vmwatts" estimate --bundle b.vmw --trust k.pub --stateless <rows.csv)
 is "$(cut -d, -f2 <<<"$answers" | tr '\n' ' ')" "package_watts 0.5 10.5 " "which answers by the formula"

@@ -12,6 +12,8 @@ is "$(ls one.vmw*)" "one.vmw
 one.vmw.minisig" "writes exactly FILE and FILE.minisig"
 jq -e . card.json >/dev/null
 ok $? "--json is JSON"
+card() { "$vmwatts" model inspect "$@" --trust k.pub; }
+like "$(card one.vmw)" "recordings +2696 rows of 8 runs in 8 groups, 2024-09-13 16:16:57 UTC to 2024-09-16 23:" "inspect shows a person how much was recorded, and when"
 SOURCE_DATE_EPOCH=1700000000 train --dataset d.db --name t --version 2.0.1 --sequence 7 --out two.vmw >/dev/null 2>&1
 cmp -s one.vmw two.vmw
 ok $? "the same data give the same bytes"
@@ -82,6 +84,8 @@ is $? 0 "--calibrate"
 like "$said" "package +[0-9]+ rows, (local|affine|gain): relative error" "says what it did and how good that is"
 is "$("$vmwatts" model inspect few.vmw --trust k.pub --json 2>/dev/null | jq -r '[.. | objects | select(has("calibrated")) | .from.version][0]')" 2.0.1 \
 	"the card names the bundle it came from"
+like "$(card few.vmw)" "calibrated +from t 2.0.1 on [0-9]+ rows" "for a person too"
+is "$(card few.vmw | grep -cw nan)" 0 "where what is not known is not called nan"
 before=$(evaluate --bundle one.vmw --trust k.pub --dataset few.db --json | jq .zones.package.wmape)
 after=$(evaluate --bundle few.vmw --trust k.pub --dataset few.db --json | jq .zones.package.wmape)
 ok "$(awk -v a="$after" -v b="$before" 'BEGIN {print !(a < b / 2)}')" "and is nearer to that machine ($before to $after)"
