@@ -522,8 +522,12 @@ void meter_row(struct meter *m, const struct row *row, double seconds)
 	double inference_s;
 
 	if (m->set && m->set->expires_s && !s->bundle_expired &&
-	    row->t_s >= (double)m->set->expires_s)
+	    row->t_s >= (double)m->set->expires_s) {
 		meter_refit(m, row->v[FEATURE_VCPUS]);
+		if (s->bundle_expired)
+			log_warn("bundle %s %s has expired: it serves on, intervals are wider",
+				 m->set->name, m->set->version);
+	}
 	m->row = *row;
 	estimate(m);
 	inference_s = (double)(thread_cpu_ns() - begin_ns) / 1e9;

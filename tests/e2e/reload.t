@@ -157,4 +157,22 @@ ok $? "a ConfigMap is served"
 (cd map && ln -s ..two ..tmp && mv -T ..tmp ..data)
 wait_for 10 serves 2
 ok $? "and its swap is noticed"
+kill $agent
+wait $agent
+
+# ---- a bundle whose day comes while it serves
+mkdir short
+"$vmwatts" train --dataset d.db --name m --family linear --search none --sign-key k.key --version 3.0.0 --sequence 3 \
+	--expires 4s --out b3.vmw >/dev/null 2>&1
+"$vmwatts" model install b3.vmw --model-path short --trust keys/k.pub >/dev/null
+sed "s,model_path: .*,model_path: $work/short,; s,state_directory: .*,state_directory: $work/state3," config.yaml >short.yaml
+"$vmwatts" agent --config short.yaml --listen "$at" 2>log &
+agent=$!
+pids+=($agent)
+wait_for 10 serves 3
+is "$? $(metric vmwatts_bundle_expired)" "0 0" "a bundle with some seconds left serves"
+expired() { [ "$(metric vmwatts_bundle_expired)" = 1 ]; }
+wait_for 10 expired
+ok $? "and is flagged when they are over"
+is "$(metric vmwatts_bundle_sequence) $(grep -c "bundle m 3.0.0 has expired: it serves on" log)" "3 1" "it serves on, and one line of the log says so"
 done_testing
