@@ -42,7 +42,8 @@ struct import {
 	FILE *talk;
 	sqlite3_stmt *insert_row, *insert_group, *find_group;
 	struct open_run run;
-	char group[CSV_TEXT]; /* the group looked up last, and its id */
+	struct csv_row before; /* as it was read; line 0: none */
+	char group[CSV_TEXT];  /* the group looked up last, and its id */
 	sqlite3_int64 group_id;
 	sqlite3_int64 first_new_run; /* runs of this import have ids from here on */
 	bool labelled[ZONE_COUNT];
@@ -313,6 +314,27 @@ static int run_of_row(struct import *m, const struct csv_row *c, struct err *e)
 	return start_run(m, name, e);
 }
 
+static bool same_numbers(const double *a, const double *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (a[i] != b[i] && !(isnan(a[i]) && isnan(b[i])))
+			return false;
+	}
+	return true;
+}
+
+/* Whether a row of a time series is there twice: one instant, and the same of everything. */
+static bool comes_twice(const struct import *m, const struct csv_row *c)
+{
+	const struct csv_row *b = &m->before;
+
+	return b->line && !m->o->unordered && c->row.t_s == b->row.t_s && !strcmp(c->run, b->run) &&
+	       !strcmp(c->group, b->group) &&
+	       same_numbers(c->row.v, b->row.v, array_size(c->row.v)) &&
+	       same_numbers(c->y_w, b->y_w, array_size(c->y_w)) &&
+	       same_numbers(c->joules, b->joules, array_size(c->joules));
+}
+
 static int import_rows(struct import *m, struct err *e)
 {
 	struct csv_row c;
@@ -325,6 +347,12 @@ static int import_rows(struct import *m, struct err *e)
 		}
 		if (r < 0)
 			return r;
+		if (comes_twice(m, &c)) {
+			err_set(e, -ERR_DATA, "%s:%zu: the row before once more", m->path, c.line);
+			tell_bad_row(m, e);
+			continue;
+		}
+		m->before = c;
 		r = run_of_row(m, &c, e);
 		if (r == 0)
 			r = import_row(m, &c, e);

@@ -67,6 +67,12 @@ printf 'time_s,colour\n1,red\n' >x.csv
 refused 1 "x.csv" "no feature at all" dataset import --joined x.csv --out x.db
 printf 'time_s,cpu_utilization,cpu_utilization\n1,0.5,0.5\n' >x.csv
 refused 1 "x.csv:1: .*both named cpu_utilization" "a column twice" dataset import --joined x.csv --out x.db
+printf 'time_s,cpu_utilization,package_watts\n1,0.5,3\n1,0.5,3\n1,,3\n1,,3\n2,,3\n' >x.csv
+said=$(dataset import --joined x.csv --out twice.db --json 2>said | jq -c '.[0] | [.rows, .bad_rows]')
+is "$said $(grep -c 'once more' said)" "[3,2] 2" "a row that is there twice is told and left out"
+like "$(cat said)" "x.csv:3: .*x.csv:5: " "by its line"
+is "$(dataset import --joined x.csv --unordered --out once.db --json 2>/dev/null | jq -c '.[0] | [.rows, .bad_rows]')" "[5,0]" \
+	"but rows that are no time series may be alike"
 printf 'time_s,vcpus,cpu_utilization\n1,4,0.5\n' >x.csv
 refused 1 "x.csv.*label" "a recording without a label" dataset import --joined x.csv --out x.db
 : >x.csv
