@@ -125,6 +125,16 @@ static void complete_ratio(struct row *r, enum feature ratio, enum feature part,
 		r->v[ratio] = r->v[part] / r->v[whole];
 }
 
+void row_complete_ratios(struct row *r)
+{
+	complete_ratio(r, FEATURE_INSTRUCTIONS_PER_CYCLE, FEATURE_INSTRUCTIONS_RATE,
+		       FEATURE_CYCLES_RATE);
+	complete_ratio(r, FEATURE_CACHE_MISS_RATIO, FEATURE_CACHE_MISSES_RATE,
+		       FEATURE_CACHE_REFERENCES_RATE);
+	complete_ratio(r, FEATURE_BRANCH_MISS_RATIO, FEATURE_BRANCH_MISSES_RATE,
+		       FEATURE_BRANCHES_RATE);
+}
+
 void row_complete(struct row *r)
 {
 	double *v = r->v;
@@ -132,12 +142,7 @@ void row_complete(struct row *r)
 	if (isnan(v[FEATURE_CPU_BUSY_VCPUS]))
 		v[FEATURE_CPU_BUSY_VCPUS] = v[FEATURE_CPU_UTILIZATION] * v[FEATURE_VCPUS];
 	complete_ratio(r, FEATURE_CPU_UTILIZATION, FEATURE_CPU_BUSY_VCPUS, FEATURE_VCPUS);
-	complete_ratio(r, FEATURE_INSTRUCTIONS_PER_CYCLE, FEATURE_INSTRUCTIONS_RATE,
-		       FEATURE_CYCLES_RATE);
-	complete_ratio(r, FEATURE_CACHE_MISS_RATIO, FEATURE_CACHE_MISSES_RATE,
-		       FEATURE_CACHE_REFERENCES_RATE);
-	complete_ratio(r, FEATURE_BRANCH_MISS_RATIO, FEATURE_BRANCH_MISSES_RATE,
-		       FEATURE_BRANCHES_RATE);
+	row_complete_ratios(r);
 }
 
 enum tier row_tier(const struct row *r)

@@ -170,6 +170,9 @@ void row_clear(struct row *r);
  */
 void row_complete(struct row *r);
 
+/* The three perf ratios only: of means, whose own rows were completed. */
+void row_complete_ratios(struct row *r);
+
 /* The highest tier whose features this row holds: never TIER_HOST, which is energy, no feature. */
 enum tier row_tier(const struct row *r);
 

@@ -238,7 +238,7 @@ static void average(struct stream *s, const struct row *r, struct row *ret)
 		else if (use == FEATURE_USE_DERIVED)
 			ret->v[f] = NAN;
 	}
-	row_complete(ret);
+	row_complete_ratios(ret); /* a load that the rows lack is not made up: it may be hidden */
 }
 
 static void remember(struct stream *s, const struct row *r)

@@ -429,6 +429,9 @@ static void the_whitelist_hides_features_from_models(void **state)
 				FEATURE_CPU_UTILIZATION);
 	}
 	assert_true(meter_estimate(m)->zone[ZONE_PACKAGE].valid);
+	/* The machine's size is no metric; a load in vCPUs is, and does not follow from it. */
+	assert_true(meter_input(m)->v[FEATURE_VCPUS] == 4);
+	assert_true(isnan(meter_input(m)->v[FEATURE_CPU_BUSY_VCPUS]));
 	meter_free(m);
 }
 

@@ -389,6 +389,31 @@ static void staged_failures_roll_back_once_each(void **state)
 	}
 }
 
+static void fit_a_large_machine(struct model_set *s)
+{
+	s->trained_on.vcpus_min = s->trained_on.vcpus_max = 64;
+}
+
+/* The size of the machine is no metric: a list without vcpus hides it from nobody. */
+static void a_whitelist_changes_no_verdict(void **state)
+{
+	(void)state;
+	write_config("  feature_config: {metrics_whitelist: [cpu_utilization]}\n");
+	install(1, fit_a_large_machine);
+	start();
+	tick(40);
+	install(2, fit_a_large_machine);
+	take(true);
+	tick(35);
+	assert_int_equal(serving(), 2); /* it is as far from its machine as the one before */
+	assert_int_equal(rollbacks(), 0);
+	install(3, bend_range);
+	take(true);
+	tick(35);
+	assert_int_equal(serving(), 2);
+	assert_int_equal(meter_snapshot(agent.meter)->bundle.rollbacks[ROLLBACK_RANGE], 1);
+}
+
 static void without_a_version_before_the_prior_serves(void **state)
 {
 	(void)state;
@@ -533,6 +558,7 @@ int main(void)
 		with_agent(a_bundle_passes_its_probation_and_is_proven),
 		with_agent(another_clock_widens_the_interval),
 		with_agent(staged_failures_roll_back_once_each),
+		with_agent(a_whitelist_changes_no_verdict),
 		with_agent(without_a_version_before_the_prior_serves),
 		with_agent(the_version_before_may_itself_be_on_probation),
 		with_agent(a_restart_on_probation_still_knows_the_version_before),
