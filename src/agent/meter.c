@@ -78,7 +78,7 @@ static void init_snapshot(struct meter *m)
 	s->enabled = m->config.enabled;
 	s->row = &m->row;
 	s->set = m->set;
-	s->scope = SCOPE_VM_ACTIVE;
+	s->scope = m->set ? m->set->scope : SCOPE_VM_ACTIVE;
 	s->usage_ratio = NAN;
 	s->drift = *drift_state(m->drift);
 	s->pinning_score = NAN;

@@ -435,6 +435,22 @@ static void the_whitelist_hides_features_from_models(void **state)
 	meter_free(m);
 }
 
+static void the_scope_is_the_bundles(void **state)
+{
+	struct meter_options o = {
+		.config = &config, .identity = &identity, .state = &joules, .step_s = 1};
+	struct meter *m = meter_with(false);
+
+	(void)state;
+	assert_int_equal(meter_snapshot(m)->scope, SCOPE_VM_ACTIVE);
+	meter_free(m);
+	o.set = some_set();
+	o.set->scope = SCOPE_NODE_TOTAL;
+	assert_int_equal(meter_new(&o, &m, NULL), 0);
+	assert_int_equal(meter_snapshot(m)->scope, SCOPE_NODE_TOTAL);
+	meter_free(m);
+}
+
 static void stolen_time_counts_as_usage(void **state)
 {
 	struct meter *m = meter_with(false);
@@ -489,6 +505,7 @@ int main(void)
 		cmocka_unit_test_setup(low_confidence_falls_back_to_physics_then_prior, defaults),
 		cmocka_unit_test_setup(disable_leaves_the_series_out, defaults),
 		cmocka_unit_test_setup(the_whitelist_hides_features_from_models, defaults),
+		cmocka_unit_test_setup(the_scope_is_the_bundles, defaults),
 		cmocka_unit_test_setup(stolen_time_counts_as_usage, defaults),
 		cmocka_unit_test_setup(idle_is_shared_only_when_asked, defaults),
 	};
