@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/datasets.h"
 #include "cli/inputs.h"
 #include "evaluate/evaluate.h"
 #include "evaluate/plot.h"
@@ -31,25 +32,6 @@ struct arguments {
 	struct string_list datasets;
 	bool json, stateless;
 };
-
-static int load_datasets(const struct string_list *paths, struct table **ret, struct err *e)
-{
-	for (size_t i = 0; i < paths->n; i++) {
-		struct dataset *d;
-		struct table *t;
-		int r = dataset_open(paths->items[i], DATASET_READ, &d, e);
-
-		if (r < 0)
-			return r;
-		r = dataset_load(d, &t, e);
-		dataset_close(d);
-		if (r == 0)
-			r = table_append(ret, t, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
 
 static int write_report(const struct report *report, bool json, struct err *e)
 {
@@ -128,7 +110,7 @@ static int run(const struct arguments *a, struct err *e)
 	if (r == 0)
 		r = input_bundle(a->bundle, a->trust, &set, e);
 	if (r == 0)
-		r = load_datasets(&a->datasets, &table, e);
+		r = datasets_load(&a->datasets, &table, e);
 	if (r == 0)
 		r = evaluate_table(a, table, set, rounds.s, e);
 	text_release(&rounds);

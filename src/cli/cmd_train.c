@@ -18,6 +18,7 @@
 #include "bundle/minisign.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/datasets.h"
 #include "cli/inputs.h"
 #include "cli/signed.h"
 #include "train/adapt.h"
@@ -161,20 +162,8 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 static int load_datasets(const struct string_list *paths, struct table **ret, struct err *e)
 {
 	struct table *all = NULL;
-	int r = 0;
+	int r = datasets_load(paths, &all, e);
 
-	for (size_t i = 0; r == 0 && i < paths->n; i++) {
-		struct dataset *d;
-		struct table *t = NULL;
-
-		r = dataset_open(paths->items[i], DATASET_READ, &d, e);
-		if (r < 0)
-			break;
-		r = dataset_load(d, &t, e);
-		dataset_close(d);
-		if (r == 0)
-			r = table_append(&all, t, e);
-	}
 	if (r == 0 && (!all || !all->n_rows))
 		r = err_set(e, -ERR_DATA, "%s: no rows", paths->items[0]);
 	if (r < 0) {
@@ -193,9 +182,13 @@ static void print_table(const struct model_set *s, const char *out, size_t len)
 		for (size_t i = 0; i < s->zones[z].n; i++) {
 			const struct model *m = &s->zones[z].models[i];
 
-			printf("%-9s %-8s %-6s %-8s %9.1f %8.3g %9.1f\n", zone_name(z),
-			       model_family(m), tier_name(m->tier), m->history ? "yes" : "no",
-			       100 * m->wmape, m->mae_w, 100 * m->coverage_90);
+			printf("%-9s %-8s %-6s %-8s %9.1f %8.3g", zone_name(z), model_family(m),
+			       tier_name(m->tier), m->history ? "yes" : "no", 100 * m->wmape,
+			       m->mae_w);
+			if (isnan(m->coverage_90)) /* of few rows, such as --calibrate's */
+				printf(" %9s\n", "-");
+			else
+				printf(" %9.1f\n", 100 * m->coverage_90);
 		}
 	}
 	printf("%s: %zu bytes, %s %s, sequence %lld (figures: rows left out of training)\n", out,

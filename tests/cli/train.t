@@ -89,6 +89,10 @@ is "$(card few.vmw | grep -cw nan)" 0 "where what is not known is not called nan
 before=$(evaluate --bundle one.vmw --trust k.pub --dataset few.db --json | jq .zones.package.wmape)
 after=$(evaluate --bundle few.vmw --trust k.pub --dataset few.db --json | jq .zones.package.wmape)
 ok "$(awk -v a="$after" -v b="$before" 'BEGIN {print !(a < b / 2)}')" "and is nearer to that machine ($before to $after)"
+is "$(train --calibrate one.vmw --trust k.pub --dataset few.db --out again.vmw 2>/dev/null | grep -cw nan)" 0 "and prints no nan"
+ln -sf d.db same.db
+refused 2 "same.db is named twice" "one dataset twice" train --dataset d.db same.db --family linear --out x.vmw
+refused 2 "named twice" "which evaluate refuses too" evaluate --dataset d.db d.db
 refused 2 "needs --trust" "--calibrate without a key" train --calibrate one.vmw --dataset few.db --out x.vmw
 refused 2 "excludes --family" "--calibrate with a family" train --calibrate one.vmw --trust k.pub --family linear --dataset few.db --out x.vmw
 refused 2 "belongs to --calibrate" "--trust alone" train --trust k.pub --dataset few.db --out x.vmw
