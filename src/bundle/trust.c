@@ -303,7 +303,9 @@ static int find_signers(const struct trust *t, const char *path, const void *dat
 		if (r == -ENOENT)
 			break;
 		if (r == 0 && !trust_count(t))
-			r = err_set(&why, -ERR_SIGNATURE, "no trusted key to verify it with");
+			r = err_set(&why, -ERR_SIGNATURE,
+				    "no trusted key to verify it with: put K.pub into "
+				    "trusted_keys, or name it with --trust");
 		if (r == 0)
 			r = find_signer(t, sig, data, len, &k, &why);
 		if (r < 0 && i == 1)

@@ -170,12 +170,12 @@ static const char *misuse_of_pair(const struct arguments *a)
 		return a->lag || p->vm || p->host_vm
 			       ? "--lag, --vm and --host-vm belong to --guest and --host"
 			       : NULL;
+	if (a->joined.n)
+		return "--joined, or --guest with --host: one kind of recording at a time";
 	if (!a->guests.n)
 		return "--guest G is needed with --host";
 	if (!p->host_path)
 		return "--host H is needed with --guest";
-	if (a->joined.n)
-		return "--joined, or --guest with --host: one kind of recording at a time";
 	if (a->o.unordered)
 		return "--unordered rows have no time by which guest and host could be paired";
 	if (a->lag && !(fabs(p->lag_s) <= 86400))

@@ -261,7 +261,7 @@ static const struct trusting_verb trusting_verbs[] = {
 /* An option, and the verbs that have it; NULL: all. */
 struct verb_option {
 	struct option_spec spec;
-	const char *verbs[4];
+	const char *verbs[5];
 };
 
 static bool has_option(const struct verb_option *o, const char *verb)
@@ -290,7 +290,7 @@ static int cmd_trusting(int argc, char **argv)
 		 {NULL}},
 		{{"state-dir", "DIR", OPTION_STRING, &a.state_dir,
 		  "the agent's, which has the ledger where the store is read-only"},
-		 {"list", "activate", "rollback", "gc"}},
+		 {"install", "list", "activate", "rollback", "gc"}},
 		{{"signature-threshold", "K", OPTION_INT, &a.threshold,
 		  "different trusted keys that must have signed (1)"},
 		 {NULL}},

@@ -105,6 +105,8 @@ void row_clear(struct row *r)
 /* Ratios taken over unequal clocks may pass 1 a little; a percentage passes it a lot. */
 #define SHARE_MAX 1.5
 
+#define VCPUS_MAX 65536.0
+
 /* Shares of CPU time and of wall time; other ratios may well be over 1. */
 static bool is_share(enum feature f)
 {
@@ -116,6 +118,8 @@ const char *feature_refuses(enum feature f, double value)
 {
 	if (is_share(f) && (value < 0 || value > SHARE_MAX))
 		return "is not a share of 0 to 1";
+	if (f == FEATURE_VCPUS && value > VCPUS_MAX)
+		return "is more than 65536";
 	return value < 0 ? "is negative" : NULL;
 }
 

@@ -17,6 +17,8 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 
+#define WATTS_MAX 1e6 /* the most that a model says, too */
+
 enum column_kind {
 	COLUMN_IGNORED,
 	COLUMN_TIME,
@@ -444,6 +446,8 @@ static int store_number(const struct csv_reader *c, const struct column *k, cons
 	case COLUMN_WATTS:
 		if (value < 0)
 			return bad_value(c, k, field, "is negative: power is not", e);
+		if (value > WATTS_MAX)
+			return bad_value(c, k, field, "is more than 1 MW: is it in milliwatts?", e);
 		ret->y_w[k->index] = value;
 		return 0;
 	case COLUMN_JOULES:

@@ -2,6 +2,7 @@
 /* Words into the options of a round: see settings.h. */
 #include "retrain/settings.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +202,34 @@ static int apply_training(const struct settings *s, struct train_options *o, str
 	return 0;
 }
 
+static bool same_place(const char *a, const char *b)
+{
+	char real_a[PATH_MAX], real_b[PATH_MAX];
+
+	if (!strcmp(a, b))
+		return true;
+	return realpath(a, real_a) && realpath(b, real_b) && !strcmp(real_a, real_b);
+}
+
+/* What comes in, what is kept and what goes out are not to be taken for each other. */
+static int check_folders(const struct settings *s, struct err *e)
+{
+	const struct {
+		const char *name, *path;
+	} folders[] = {
+		{"--recordings", s->recordings}, {"--work", s->work}, {"--publish", s->publish}};
+
+	for (size_t i = 0; i < array_size(folders); i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (same_place(folders[i].path, folders[k].path))
+				return err_set(e, -ERR_USAGE,
+					       "%s and %s are one folder, %s: each needs its own",
+					       folders[k].name, folders[i].name, folders[i].path);
+		}
+	}
+	return 0;
+}
+
 int settings_apply(const struct settings *s, struct retrain_options *ret, struct err *e)
 {
 	struct retrain_options o = *ret;
@@ -214,6 +243,9 @@ int settings_apply(const struct settings *s, struct retrain_options *ret, struct
 		return err_set(e, -ERR_USAGE,
 			       "--recordings, --work, --publish and --sign-key are needed, or "
 			       "--config F with them (see vmwatts retrain --help)");
+	r = check_folders(s, e);
+	if (r < 0)
+		return r;
 	if (rule < 0)
 		return err_set(e, -ERR_USAGE,
 			       "--promote %s: better, not-worse or always are allowed", s->promote);

@@ -98,6 +98,7 @@ refused 2 "typo.yaml:5:[0-9]+: unknown key 'sing_key' of retrain; did you mean '
 	"$vmwatts" retrain --config typo.yaml
 refused 2 "hold-out 2: a share" "a wrong hold-out is refused" "$vmwatts" retrain --config c.yaml --hold-out 2
 refused 2 "promote" "a wrong rule is refused" "$vmwatts" retrain --config c.yaml --promote maybe
+refused 2 "recordings and --work are one folder" "one folder for two things is refused" "$vmwatts" retrain --config c.yaml --recordings ./w --work w
 refused 1 "one folder for each name" "another name in the same location is refused" \
 	"$vmwatts" retrain --config c.yaml --name db
 refused 1 "other.pub|signed by key|not trusted" "a serving bundle of another key is refused" \

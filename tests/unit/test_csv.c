@@ -190,6 +190,7 @@ static void refuses_bad_rows_and_goes_on(void **state)
 	refuses_row("1,43,3", "column cpu_utilization: '43' is not a share of 0 to 1");
 	refuses_row("1,-0.1,3", "is not a share");
 	refuses_row("1,0.5,-3", "column package_watts: '-3' is negative");
+	refuses_row("1,0.5,1e30", "column package_watts: '1e30' is more than 1 MW");
 	refuses_row("now,0.5,3", "column time_s: 'now' is not a number");
 	refuses_row(",0.5,3", "column time_s is empty");
 	refuses_row("1,\"0.5\",3", "quotes");

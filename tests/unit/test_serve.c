@@ -152,9 +152,10 @@ static void a_request_becomes_a_row(void **state)
 
 static void a_request_that_says_nothing_is_refused(void **state)
 {
-	const char *const names[] = {"cpu_utilization"}, *const rates[] = {"context_switch_rate"};
+	const char *const names[] = {"cpu_utilization"}, *const rates[] = {"context_switch_rate"},
+			  *const sizes[] = {"vcpus"};
 	const double values[] = {0.5}, not_finite[] = {INFINITY}, percent[] = {7},
-		     negative[] = {-1};
+		     negative[] = {-1}, absurd[] = {1e9};
 	struct err e = ERR_INIT;
 	struct feature_index x;
 	struct question got;
@@ -173,6 +174,9 @@ static void a_request_that_says_nothing_is_refused(void **state)
 	q = request_of(1, rates, negative);
 	assert_int_equal(question_read(&x, &q, &got, &e), -ERR_DATA);
 	assert_string_equal(e.msg, "feature context_switch_rate: -1 is negative");
+	q = request_of(1, sizes, absurd);
+	assert_int_equal(question_read(&x, &q, &got, &e), -ERR_DATA);
+	assert_string_equal(e.msg, "feature vcpus: 1e+09 is more than 65536");
 	q = request_of(1, names, values);
 	q.interval_s = -1;
 	assert_int_equal(question_read(&x, &q, &got, &e), -ERR_DATA);
