@@ -188,8 +188,12 @@ void prior_fill(const struct prior *p, const struct row *r, bool with_idle, enum
 
 	if (isnan(busy))
 		busy = r->v[FEATURE_CPU_UTILIZATION] * l.vcpus;
-	if (!(l.vcpus > 0) || isnan(busy))
+	if (!l.derive && (!(l.vcpus > 0) || isnan(busy)))
 		return;
+	if (!(l.vcpus > 0)) { /* the smallest machine: small watts are small on no other */
+		l.vcpus = 1;
+		l.with_idle = false;
+	}
 	if (!l.derive)
 		l.tick_w = tick_watts(p, l.vcpus, busy, r->dt_s);
 	scale_w = SCALE_SHARE * l.vcpus * p->row->slope_w * p->frequency_factor;

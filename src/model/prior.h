@@ -30,7 +30,8 @@ const char *prior_name(const struct prior *p);
  * Fill every RAPL zone of `e` that is not valid yet, from `r` (needs
  * cpu_utilization or cpu_busy_vcpus, and vcpus). Where package is already
  * valid, the other zones are the prior's share of it, and uncore is what is
- * left of it beyond core: derived, not the prior's, where the package is not.
+ * left of it beyond core: derived, not the prior's, where the package is not
+ * (then without vcpus too, with less confidence and no idle power).
  * Their intervals hold the package's and the spread of the shares, and stay
  * inside [0, package]. `with_idle` adds the
  * vCPUs' share of host idle power to idle_w. `why` is stored as the fallback

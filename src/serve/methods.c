@@ -158,8 +158,9 @@ static void fit_question(const struct service *s, const struct served *served,
 		fit_machine(&served->set->trained_on, &id, q->row.v[FEATURE_VCPUS], ret);
 }
 
-static void estimate_alone(struct service *s, const struct served *served, const struct question *q,
-			   struct answer *ret)
+/* -ERR_DATA where not one zone can be answered: an answer without watts would look like one. */
+static int estimate_alone(struct service *s, const struct served *served, const struct question *q,
+			  struct answer *ret, struct err *e)
 {
 	struct estimate estimate;
 	struct prior prior;
@@ -169,8 +170,13 @@ static void estimate_alone(struct service *s, const struct served *served, const
 	estimator_stateless_fit(served->set, &prior, &q->row, fit.widen * served->widen,
 				fit.mismatch, &estimate);
 	answer_write(&estimate, served->set, prior_name(&prior), ret);
+	if (!ret->message.n_zones)
+		return err_set(e, -ERR_DATA,
+			       "no zone can be answered from these features: send cpu_utilization "
+			       "and, for the prior, vcpus; GetModelInfo says what models read");
 	ret->message.reads_history = served->reads_history;
 	atomic_fetch_add_explicit(&s->stats.rows, 1, memory_order_relaxed);
+	return 0;
 }
 
 static void estimate_power(struct service *s, const struct caller *c, const uint8_t *data,
@@ -189,8 +195,10 @@ static void estimate_power(struct service *s, const struct caller *c, const uint
 		return;
 	}
 	served = models_take(s->models);
-	estimate_alone(s, served, &question, &answer);
-	pack(&answer.message, a, ret);
+	if (estimate_alone(s, served, &question, &answer, &why) < 0)
+		refuse(ret, GRPC_STATUS_INVALID_ARGUMENT, "%.180s", why.msg);
+	else
+		pack(&answer.message, a, ret);
 	served_release(served);
 }
 
@@ -201,11 +209,11 @@ static bool answer_batch(struct service *s, const struct served *served, const B
 		struct err why = ERR_INIT;
 		struct question question;
 
-		if (question_read(&s->index, q->rows[i], &question, &why) < 0) {
+		if (question_read(&s->index, q->rows[i], &question, &why) < 0 ||
+		    estimate_alone(s, served, &question, &answers[i], &why) < 0) {
 			refuse(ret, GRPC_STATUS_INVALID_ARGUMENT, "row %zu: %.160s", i, why.msg);
 			return false;
 		}
-		estimate_alone(s, served, &question, &answers[i]);
 		at[i] = &answers[i].message;
 	}
 	return true;

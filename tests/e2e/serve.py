@@ -69,6 +69,12 @@ def client(address, ca, token_file, store, other, csv_path):
     info = stub.GetModelInfo(pb.Empty(), timeout=10)
     check(info.model_name == "e" and info.provenance == "trained" and "cpu_utilization" in info.features, "GetModelInfo says what serves")
     check(all(0 < z.mape < 1 and z.model for z in info.zones), "and how good each zone's model is")
+    proposed = dict(cpu_utilization=0.5, cpu_steal_time=0, instructions_per_cycle=1, cache_miss_ratio=0.1, memory_usage_percent=40,
+                    page_fault_rate=1000, context_switch_rate=1000)
+    check(sorted(stub.EstimatePower(pb.EstimationRequest(features=proposed), timeout=10).zone_watts) == ["core", "dram", "package", "uncore"],
+          "the proposal's own features, without vcpus, get all four zones")
+    check(refused(lambda: stub.EstimatePower(pb.EstimationRequest(features={"memory_usage_percent": 40}), timeout=10), "INVALID_ARGUMENT"),
+          "a row from which no zone can be answered is refused, not answered with nothing")
     check(refused(lambda: stub.EstimatePower(pb.EstimationRequest(), timeout=10), "INVALID_ARGUMENT"), "a row without features is refused")
     check(refused(lambda: stub.EstimatePower(pb.EstimationRequest(features={"cpu_utilization": float("nan")}), timeout=10),
                   "INVALID_ARGUMENT"), "and one that is no number")

@@ -234,6 +234,34 @@ static void trained_package_is_kept_and_shared_out(void **state)
 	assert_true(e.zone[ZONE_CORE].high_w <= 44);
 }
 
+/* Whoever asks with a row of the proposal's features alone says no number of vCPUs. */
+static void zones_are_derived_from_a_trained_package_without_vcpus(void **state)
+{
+	struct prior p = genoa();
+	struct estimate with = {.tier = TIER_OS}, without;
+	struct row r;
+
+	(void)state;
+	with.zone[ZONE_PACKAGE] = (struct zone_estimate){.valid = true,
+							 .active_w = 40,
+							 .low_w = 36,
+							 .high_w = 44,
+							 .provenance = PROVENANCE_TRAINED};
+	without = with;
+	row_clear(&r);
+	r.v[FEATURE_CPU_UTILIZATION] = 0.5;
+	prior_fill(&p, &r, true, FALLBACK_NO_MODEL, &without);
+	r.v[FEATURE_VCPUS] = 8;
+	prior_fill(&p, &r, false, FALLBACK_NO_MODEL, &with);
+	for (int z = ZONE_CORE; z < ZONE_RAPL_COUNT; z++) {
+		assert_true(without.zone[z].valid);
+		assert_int_equal(without.zone[z].provenance, PROVENANCE_DERIVED);
+		assert_close(zone_watts(&without.zone[z]), zone_watts(&with.zone[z]), 1e-12);
+		assert_true(without.zone[z].confidence > 0);
+		assert_true(without.zone[z].confidence <= with.zone[z].confidence);
+	}
+}
+
 /* Package and core trained: uncore is what is left, inside [0, package]. */
 static void uncore_is_derived_from_trained_package_and_core(void **state)
 {
@@ -282,6 +310,7 @@ int main(void)
 		cmocka_unit_test(nominal_frequency_counts_within_bounds),
 		cmocka_unit_test(nothing_is_answered_without_load_or_vcpus),
 		cmocka_unit_test(trained_package_is_kept_and_shared_out),
+		cmocka_unit_test(zones_are_derived_from_a_trained_package_without_vcpus),
 		cmocka_unit_test(uncore_is_derived_from_trained_package_and_core),
 	};
 
