@@ -58,8 +58,14 @@ int server_check(const struct server_options *o, struct err *e)
 	if (o->metrics && o->metrics[0] && !listen_address_ok(o->metrics))
 		return err_set(e, -ERR_USAGE,
 			       "--metrics %s: ADDRESS:PORT is needed, or '' for none", o->metrics);
-	for (size_t i = 0; i < o->n_listen; i++)
+	for (size_t i = 0; i < o->n_listen; i++) {
+		/* gRPC would take a port modulo 65536. */
+		if (strncmp(o->listen[i], "unix", 4) != 0 && !listen_address_ok(o->listen[i]))
+			return err_set(e, -ERR_USAGE,
+				       "--listen %s: ADDRESS:PORT, :PORT or unix:/PATH is needed",
+				       o->listen[i]);
 		open |= !address_is_local(o->listen[i]);
+	}
 	if (open && !o->insecure && !o->cert)
 		return err_set(e, -ERR_USAGE,
 			       "plaintext beyond this machine: --cert and --key are needed, or "

@@ -59,6 +59,9 @@ serve() { # OPTIONS...
 
 # ---- what it refuses to be
 refused 2 'plaintext beyond this machine' "plaintext beyond this machine is refused" timeout 10 "$vmwatts" serve --listen :1 --model-path store
+for address in 127.0.0.1:99999 nonsense 127.0.0.1:http; do
+	refused 2 "listen $address: ADDRESS:PORT" "an address that is none is refused: $address" timeout 10 "$vmwatts" serve --listen $address --metrics '' --model-path store
+done
 refused 2 'open to everyone' "and TLS without knowing who calls" timeout 10 "$vmwatts" serve --listen :1 --model-path store --cert good.pem --key good.key
 refused 1 'b.vmw|e-1.0.0.vmw' "a store whose bundle no trusted key signed is refused" timeout 10 "$vmwatts" serve --listen 127.0.0.1:0 --metrics '' --model-path otherstore --trust keys
 refused 1 'model-path nowhere: No such' "a store that is not there is refused" timeout 10 "$vmwatts" serve --listen 127.0.0.1:0 --metrics '' --model-path nowhere --trust keys
