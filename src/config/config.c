@@ -155,6 +155,20 @@ static int blame_either(const struct config *c, const char *one, const char *oth
 	return config_blame(c, c->places[key_of(one) - config_keys].line ? one : other, e);
 }
 
+/* HOST:PORT, also behind https:// or http://, where a port may be left out. */
+static bool is_server(const char *url)
+{
+	const char *host = url + (!strncmp(url, "https://", 8)	? 8
+				  : !strncmp(url, "http://", 7) ? 7
+								: 0);
+
+	if (!strncmp(url, "unix:", 5))
+		return url[5] != 0;
+	if (host != url && *host && !strchr(host, ':'))
+		return true;
+	return *host && *host != ':' && listen_address_ok(host);
+}
+
 int config_check(const struct config *c, struct err *e)
 {
 	if (c->collection_interval_ns < c->sampling_interval_ns) {
@@ -165,6 +179,12 @@ int config_check(const struct config *c, struct err *e)
 			(double)c->sampling_interval_ns / 1e9);
 		return blame_either(c, "feature_config.sampling_interval", "collection_interval",
 				    e);
+	}
+	if (!is_server(c->python_server.url)) {
+		err_set(e, -ERR_CONFIG,
+			"python_server.url: found '%s', allowed: HOST:PORT or unix:/PATH",
+			c->python_server.url);
+		return blame_either(c, "pythonServerURL", "python_server.url", e);
 	}
 	if (!c->python_server.cert_file[0] != !c->python_server.key_file[0]) {
 		err_set(e, -ERR_CONFIG, "python_server: cert_file and key_file go together");

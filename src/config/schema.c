@@ -32,7 +32,8 @@ const struct key config_keys[] = {
 	 {"native", "remote", NULL},
 	 "native, python-bridge or remote"},
 	/* The proposal's Go struct has it flat; its YAML in a section. */
-	{"pythonServerURL", NULL, KEY_STRING, AT(python_server.url), .allowed = "HOST:PORT"},
+	{"pythonServerURL", NULL, KEY_STRING, AT(python_server.url),
+	 .allowed = "HOST:PORT or unix:/PATH"},
 
 	{"cpu_pinning", "cpuPinning", KEY_SECTION, .allowed = "a section of keys"},
 	{"cpu_pinning.enabled", NULL, KEY_BOOL, AT(cpu_pinning.enabled), NO_NUMBERS, SWITCH},
@@ -51,7 +52,8 @@ const struct key config_keys[] = {
 	 NO_NUMBERS, .allowed = "a list of features such as [cpu_utilization]"},
 
 	{"python_server", "pythonServer", KEY_SECTION, .allowed = "a section of keys"},
-	{"python_server.url", NULL, KEY_STRING, AT(python_server.url), .allowed = "HOST:PORT"},
+	{"python_server.url", NULL, KEY_STRING, AT(python_server.url),
+	 .allowed = "HOST:PORT or unix:/PATH"},
 	{"python_server.timeout", NULL, KEY_DURATION, AT(python_server.timeout_ns),
 	 0.001 * NS_PER_S, 600 * NS_PER_S, .allowed = "a duration such as 5s, 1ms to 10m"},
 	{"python_server.retry_attempts", "retryAttempts", KEY_INTEGER,

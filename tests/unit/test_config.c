@@ -248,6 +248,11 @@ static void keys_must_fit_together(void **state)
 		{"  collection_interval: 500ms\n", "f.yaml:2:24: "},
 		{"  listen: 99\n", "f.yaml:2:11: listen: found '99', allowed: "},
 		{"  python_server: {key_file: k.pem}\n", "f.yaml:2:29: "},
+		{"  python_server: {url: nonsense}\n", "f.yaml:2:24: python_server.url: found"},
+		{"  python_server: {url: \":50051\"}\n", "f.yaml:2:24: python_server.url: found"},
+		{"  python_server: {url: \"h:99999\"}\n", "f.yaml:2:24: python_server.url: found"},
+		{"  pythonServerURL: h\n",
+		 "f.yaml:2:20: python_server.url: found 'h', allowed: HOST"},
 	};
 
 	(void)state;
@@ -261,6 +266,23 @@ static void keys_must_fit_together(void **state)
 	}
 }
 
+static void a_servers_address_may_be_written_in_several_ways(void **state)
+{
+	static const char *const good[] = {"h:50051",	"[::1]:50051",	   "unix:/run/s",
+					   "https://h", "https://h:50051", "http://localhost:1"};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(good); i++) {
+		char body[100];
+		struct err e = ERR_INIT;
+
+		snprintf(body, sizeof(body), "  python_server: {url: \"%s\"}\n", good[i]);
+		assert_int_equal(parse(body, &e), 0);
+		if (config_check(&c, &e) < 0)
+			fail_msg("%s: %s", good[i], e.msg);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +293,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(flag_before_environment_before_file_before_default,
 						write_file, remove_file),
 		cmocka_unit_test(keys_must_fit_together),
+		cmocka_unit_test(a_servers_address_may_be_written_in_several_ways),
 	};
 
 	return run_unit(tests);
