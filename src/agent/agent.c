@@ -248,6 +248,26 @@ static int reload(struct agent *a, struct config *c, char token[HTTP_TOKEN_MAX],
 	return r;
 }
 
+/* The helper for remote inference is started with the agent or not at all; it may rest. */
+static void follow_method(struct agent *a, const struct config *c)
+{
+	bool remote = c->inference_method == INFERENCE_REMOTE;
+
+	if (remote && !a->remote)
+		log_warn(
+			"inference_method: a model server is asked when the agent is started anew");
+	if (a->remote &&
+	    memcmp(&c->python_server, &a->config.python_server, sizeof(c->python_server)) != 0)
+		log_warn("python_server changes when the agent is started anew");
+	if (!a->remote || c->inference_method == a->config.inference_method)
+		return;
+	remote_forget(a->remote);
+	if (remote)
+		log_info("remote inference at %s", c->python_server.url);
+	else
+		log_info("inference_method native: the model server is asked no more");
+}
+
 int agent_reload(struct agent *a, struct err *e)
 {
 	autofree struct config *c = malloc(sizeof(*c));
@@ -262,10 +282,7 @@ int agent_reload(struct agent *a, struct err *e)
 	}
 	if (strcmp(c->state_directory, a->config.state_directory) != 0)
 		log_warn("state_directory changes when the agent is started anew");
-	if (c->inference_method != a->config.inference_method ||
-	    memcmp(&c->python_server, &a->config.python_server, sizeof(c->python_server)) != 0)
-		log_warn("inference_method and python_server change when the agent is started "
-			 "anew");
+	follow_method(a, c);
 	memcpy(c->state_directory, a->config.state_directory, sizeof(c->state_directory));
 	same_host = !strcmp(c->host_energy_path, a->config.host_energy_path) &&
 		    c->sampling_interval_ns == a->config.sampling_interval_ns;

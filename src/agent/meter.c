@@ -578,7 +578,9 @@ void meter_inherit(struct meter *m, struct meter *from)
 	memcpy(s->source_duration_s, old->source_duration_s, sizeof(s->source_duration_s));
 	s->tick_s = old->tick_s;
 	s->remote = old->remote;
-	m->remote = from->remote;
+	/* A configuration that turned native asks nobody, and keeps the counts. */
+	s->remote.configured &= m->config.inference_method == INFERENCE_REMOTE;
+	m->remote = s->remote.configured ? from->remote : NULL;
 	m->host = from->host;
 	memcpy(m->from_host, from->from_host, sizeof(m->from_host));
 	s->pinning_score = old->pinning_score;

@@ -54,7 +54,7 @@ static void ask_remote(struct agent *a, const struct row *row)
 	const struct remote_answer *answer;
 	enum remote_reason reason;
 
-	if (!a->remote)
+	if (!a->remote || a->config.inference_method != INFERENCE_REMOTE)
 		return;
 	answer = remote_exchange(a->remote, meter_visible(a->meter, row), a->identity.model_name,
 				 &reason);

@@ -145,6 +145,29 @@ jq -es 'all(.level and .msg and .time)' <"$work/log" >/dev/null
 ok $? "JSON logs are JSON"
 stop
 
+# ---- between a model server and native models, by SIGHUP
+if [ -x "$build/vmwatts-serve" ]; then
+	server="  python_server: {url: \"127.0.0.1:1\"}"
+	serves() { scrape | grep -qF "$1"; }
+	yaml "  inference_method: python-bridge
+$server"
+	start --config "$work/config.yaml"
+	wait_for 10 serves "kepler_vm_remote_fallback{reason=\"unreachable\"} 1"
+	ok $? "a model server that is not there is a reason to fall back"
+	yaml "  inference_method: native
+$server"
+	kill -HUP "$agent"
+	wait_for 5 grep -q "asked no more" "$work/log"
+	sleep 1.2
+	is "$(scrape | grep -cE '^kepler_vm_remote|reason="remote"} 1')" 0 "inference_method: native by SIGHUP: nobody is asked, nothing falls back from it"
+	yaml "  inference_method: remote
+$server"
+	kill -HUP "$agent"
+	wait_for 10 serves "kepler_vm_remote_fallback{reason=\"unreachable\"} 1"
+	ok $? "and back"
+	stop
+fi
+
 # ---- bundles the agent must not use
 mkdir -p "$work/models" "$work/keys"
 head -c 3000 /dev/urandom >"$work/models/x-1.0.0.vmw"
