@@ -88,7 +88,12 @@ PowerEstimator VMFeatures VMPowerMetrics VMEnergyConfig CPUPinningConfig Feature
 EstimatePower LoadModels GetSupportedZones GetModelVersion GetModelInfo NewPythonBridgeClient
 PowerEstimationService EstimationRequest EstimationResponse LoadModelsRequest LoadModelsResponse ModelInfoResponse
 deploy_vm_energy.sh kepler-vm-energy kepler-system
-""".split()
+""".split() + [
+    # Its non-functional requirements, success metrics and rollback strategy.
+    '100 ms', '4 h', '99 %', '80 %', 'under 10 %', 'all four zones', 'over 95 %', 'over 90 %', 'under 5 %', 'under 100 MB',
+    '5 s intervals', 'under 5 s', 'three platforms', 'existing Kepler', 'five production', 'under 1 %',
+    'runtime switching', '3 at least', 'manual rollback', 'without downtime',
+]
 
 
 def proposal():
