@@ -368,7 +368,8 @@ static const char tail[] =
 	"<i>prior</i>: typical of such CPUs, no more.</p></details></main>\n"
 	"<footer><nav aria-label=\"Elsewhere\"><a href=\"metrics\">Metrics</a><a "
 	"href=\"api/v1/power\">JSON</a><a href=\"healthz\">Alive</a><a "
-	"href=\"readyz\">Ready</a></nav><p class=\"soft\">vmwatts " VMWATTS_VERSION
+	"href=\"readyz\">Ready</a><a href=\"docs\">Docs</a></nav><p "
+	"class=\"soft\">vmwatts " VMWATTS_VERSION
 	"; <code>man vmwatts-agent</code> tells more.</p></footer></body></html>\n";
 
 void page_render(const struct snapshot *s, const struct history *history, struct text *t)

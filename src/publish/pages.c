@@ -17,6 +17,7 @@ static const char index_page[] =
 	"/api/v1/power   JSON\n"
 	"/healthz        the agent runs\n"
 	"/readyz         a first estimate was made\n"
+	"/docs           what you may see, why, and what helps\n"
 	"/               in a browser: watts, the last hour, model, health\n";
 
 #define TYPE_TEXT "text/plain; charset=utf-8"
@@ -93,6 +94,8 @@ struct page pages_find(struct pages *p, const char *path, const char *accept)
 			       : page_plain(MHD_HTTP_SERVICE_UNAVAILABLE, "no estimate yet\n");
 	if (!strcmp(path, "/"))
 		return html_page(p, accept);
+	if (!strcmp(path, "/docs"))
+		return asset(TYPE_TEXT, page_docs);
 	if (!strcmp(path, "/page.css"))
 		return asset("text/css; charset=utf-8", page_css);
 	if (!strcmp(path, "/page.js"))

@@ -35,7 +35,7 @@ for i in 0 1; do
 	is "$(figure $i .markup_from_outside)" 0 "$name: markup in a node's name stays text"
 	is "$(figure $i .refreshed)" true "$name: watts are exchanged as they change"
 	like "$(figure $i .without_script)" '[0-9]+\.[0-9] <small>W, 90 % within [0-9]' "$name: watts and interval without script"
-	like "$(figure $i '.tab_order | join(" ")')" 'metrics.*api/v1/power' "$name: links by keyboard"
+	like "$(figure $i '.tab_order | join(" ")')" 'metrics.*api/v1/power.*docs' "$name: links by keyboard, to metrics and docs"
 done
 like "$(curl -sI "$trained" -H 'Accept: text/html')" "Content-Security-Policy: default-src 'none'" "a strict policy is sent"
 like "$(curl -s "$trained")" "/metrics +Prometheus" "whoever does not ask for HTML gets a plain list"

@@ -420,6 +420,7 @@ static void the_page_is_for_whoever_accepts_html(void **state)
 	assert_non_null(strstr(ask("GET /page.css" CLOSING), "Content-Type: text/css"));
 	assert_non_null(strstr(ask("GET /page.js" CLOSING), "Content-Type: text/javascript"));
 	assert_non_null(strstr(ask("GET /icon.svg" CLOSING), "Content-Type: image/svg+xml"));
+	assert_non_null(strstr(ask("GET /docs" CLOSING), "# Troubleshooting"));
 }
 
 int main(void)
