@@ -21,6 +21,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 	"unsafe"
 )
@@ -302,8 +303,24 @@ func (m *Model) EstimateInto(f *Features, e *Estimate) error {
 		return ErrClosed
 	}
 	if code := C.estimate(C.uintptr_t(uintptr(unsafe.Pointer(m.v))), f.pointer(), &e.raw[0]); code < 0 {
-		return failed(code, nil)
+		return m.refused(code, f)
 	}
 	e.take()
 	return nil
+}
+
+// refused names the feature that the library did not take; the lock is held.
+func (m *Model) refused(code C.int, f *Features) error {
+	if syscall.Errno(-code) != syscall.EINVAL {
+		return failed(code, nil)
+	}
+	for i, name := range featureNames {
+		var e Estimate
+		alone := NewFeatures()
+		alone[i] = f[i]
+		if C.estimate(C.uintptr_t(uintptr(unsafe.Pointer(m.v))), alone.pointer(), &e.raw[0]) == code {
+			return &Error{Code: int(-code), Text: fmt.Sprintf("feature %s: %g is infinite, negative, or a share beyond 1", name, f[i])}
+		}
+	}
+	return failed(code, nil)
 }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -268,6 +269,27 @@ func TestErrorsAreGosErrors(t *testing.T) {
 	}
 	if err = vmwatts.NewFeatures().Set("cpu_utilisation", 1); !errors.Is(err, vmwatts.ErrFeature) {
 		t.Errorf("a feature that is none: %v", err)
+	}
+}
+
+func TestAFeatureThatIsRefusedIsNamed(t *testing.T) {
+	m, err := vmwatts.Open("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	f := vmwatts.NewFeatures()
+	f.Set("vcpus", 2)
+	f.Set("page_fault_rate", 10)
+	f.Set("cpu_utilization", 50)
+	_, err = m.Estimate(f)
+	if !errors.Is(err, syscall.EINVAL) || !strings.Contains(err.Error(), "feature cpu_utilization: 50 ") {
+		t.Fatalf("a share beyond 1: %v", err)
+	}
+	f.Set("cpu_utilization", 0.5)
+	f.Set("page_fault_rate", -1)
+	if _, err = m.Estimate(f); err == nil || !strings.Contains(err.Error(), "feature page_fault_rate: -1 ") {
+		t.Fatalf("a negative rate: %v", err)
 	}
 }
 
