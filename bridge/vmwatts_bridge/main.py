@@ -87,14 +87,29 @@ def _warn(sentence: str) -> None:
 def _open_port(server: Any, a: argparse.Namespace) -> int:
     if a.plaintext:
         _warn("no TLS: only this machine may call")
-        return int(server.add_insecure_port(a.listen))
-    with open(a.tls_cert, "rb") as cert:
-        chain = cert.read()
-    key = read_file(pathlib.Path(a.tls_key))
-    return int(server.add_secure_port(a.listen, grpc.ssl_server_credentials([(key, chain)])))
+        credentials = None
+    else:
+        with open(a.tls_cert, "rb") as cert:
+            chain = cert.read()
+        credentials = grpc.ssl_server_credentials([(read_file(pathlib.Path(a.tls_key)), chain)])
+    try:
+        port = int(server.add_secure_port(a.listen, credentials) if credentials else server.add_insecure_port(a.listen))
+    except RuntimeError:  # newer grpcio raises where older ones give 0
+        port = 0
+    if not port:
+        also = "" if a.plaintext else f", or {a.tls_cert} and {a.tls_key} are no certificate and its key"
+        raise Refused(f"--listen {a.listen}: in use, or not an address of this machine{also}")
+    return port
+
+
+def _is_address(address: str) -> bool:
+    host, colon, port = address.rpartition(":")
+    return bool(host and colon) and port.isascii() and port.isdigit() and int(port) <= 65535
 
 
 def _check(a: argparse.Namespace) -> None:
+    if not _is_address(a.listen):  # gRPC would take a port modulo 65536
+        raise Refused(f"--listen {a.listen}: ADDRESS:PORT is needed")
     if (a.plaintext or a.no_token) and not _is_loopback(a.listen):
         raise Refused(f"--listen {a.listen}: --plaintext and --no-token are for 127.0.0.1 and [::1] alone")
     if not a.plaintext and not (a.tls_cert and a.tls_key):
@@ -122,8 +137,6 @@ def serve(a: argparse.Namespace) -> None:
     wellness = _add_health(server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     port = _open_port(server, a)
-    if not port:
-        raise Refused(f"--listen {a.listen}: the address cannot be used")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -149,6 +162,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     p.add_argument("--allow-pickle", action="store_true", help="load signed pickles, in a sandbox")
     p.add_argument("--threads", type=int, default=4, metavar="N", help="calls at a time (4)")
     a = p.parse_args(argv)
+    if a.threads < 1:
+        p.error(f"--threads takes 1 or more, not {a.threads}")
+    if a.new_token and len(a.new_token.split()) != 1:
+        p.error("--new-token takes a name without blanks")
     if a.new_token:
         token = secrets.token_urlsafe(32)
         print(token, file=sys.stderr)
@@ -158,7 +175,10 @@ def main(argv: Optional[List[str]] = None) -> int:
         p.error("--models DIR and --trust K.pub are needed")
     try:
         serve(a)
-    except (Refused, OSError) as e:
+    except OSError as e:
+        print(f"vmwatts-bridge: {e.filename}: {e.strerror}" if e.filename else f"vmwatts-bridge: {e}", file=sys.stderr)
+        return 1
+    except Refused as e:
         print(f"vmwatts-bridge: {e}", file=sys.stderr)
         return 1
     return 0

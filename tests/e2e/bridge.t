@@ -91,6 +91,23 @@ deny "allow-pickle" "a signed pickle without the flag" p
 rm p/package_model.pkl.minisig
 deny "not signed" "an unsigned pickle with the flag" p --allow-pickle
 sign p/package_model.pkl
+python3 -m http.server --bind 127.0.0.1 $http >/dev/null 2>&1 &
+pids+=($!)
+wait_for 5 curl -s "http://127.0.0.1:$http/" >/dev/null
+plain() { # CODE REGEX TEXT OPTIONS...
+	local said status
+	said=$(bridge --models m --trust k.pub --plaintext --no-token "${@:4}" 2>&1)
+	status=$?
+	is "$status $(grep -c Traceback <<<"$said")" "$1 0" "$3"
+	like "$said" "$2" "$3: one sentence"
+}
+plain 1 "listen 127.0.0.1:$http: in use" "a port that is in use" --listen 127.0.0.1:$http
+plain 1 "listen 127.0.0.1:99999: ADDRESS:PORT" "a port that is none" --listen 127.0.0.1:99999
+plain 2 "threads takes 1 or more" "no threads" --threads 0
+printf x >junk.pem && chmod 600 junk.pem
+like "$(bridge --models m --trust k.pub --tls-cert junk.pem --tls-key junk.pem --tokens tokens --listen 127.0.0.1:0 2>&1 | tail -1)" \
+	"junk.pem and junk.pem are no certificate" "a certificate that is none"
+refused 1 "nowhere.pem: No such file" "and one that is not there" bridge --models m --trust k.pub --tls-cert nowhere.pem --tls-key tls.key --tokens tokens --listen 127.0.0.1:0
 refused 1 "loopback|127.0.0.1" "plaintext for other machines" bridge --models m --trust k.pub --plaintext --no-token --listen 0.0.0.0:0
 refused 1 "tls-cert" "no certificate and no --plaintext" bridge --models m --trust k.pub --tokens tokens
 
