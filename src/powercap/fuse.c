@@ -10,11 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -26,6 +28,7 @@
 #define NAMES_STAY_S 3600 /* nothing comes or goes in this tree */
 #define MODES_STAY_S 1
 #define SYSFS_SIZE   4096
+#define MARKER	     "class/powercap/intel-rapl/vmwatts" /* only a tree of ours has it */
 
 struct mounted {
 	const struct powercap_options *options;
@@ -183,7 +186,15 @@ static const struct fuse_operations operations = {
 static int prepare(const char *path, struct err *e)
 {
 	autofd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
 
+	/* Another mount would hide the first one's, and be hidden by the third's. */
+	if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC &&
+	    faccessat(fd, MARKER, F_OK, 0) == 0)
+		return err_set(e, -EBUSY,
+			       "%s: a vmwatts powercap serves there already: stop it, or choose "
+			       "another --path",
+			       path);
 	if (fd < 0 && errno == ENOTCONN && umount2(path, MNT_DETACH) < 0)
 		return err_set(e, -ENOTCONN,
 			       "%s is mounted, and nobody serves it any more: fusermount3 -u %s",

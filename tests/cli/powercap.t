@@ -120,6 +120,8 @@ if [ "$tree" = "$work/fuse" ] && [ "$(id -u)" = 0 ]; then
 	"$vmwatts" powercap --mode fuse --path "$work/fuse" --page "$work/none" 2>/dev/null &
 	fuse=$!
 	wait_for 3 cat "$work/fuse/$zone/name"
+	refused 1 "serves there already" "fuse: a second one at the same place is refused" \
+		timeout 5 "$vmwatts" powercap --mode fuse --path "$work/fuse" --page "$work/none" --log-level error
 	kill -9 "$fuse"
 	wait "$fuse" 2>/dev/null
 	"$vmwatts" powercap --mode fuse --path "$work/fuse" --page "$work/none" 2>/dev/null &
