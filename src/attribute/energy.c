@@ -43,6 +43,8 @@ static void add_zone(struct zone_energy *to, const struct zone_estimate *z,
 	to->low_j += fmax(fmin(z->low_w - z->idle_w, z->active_w), 0) * share_s;
 	to->high_j += high_w * share_s;
 	to->idle_j += z->idle_w * r->dt_s;
+	to->down_j += (zone_watts(z) - z->low_w) * r->dt_s;
+	to->up_j += (z->high_w - zone_watts(z)) * r->dt_s;
 	to->vm_j += z->active_w * r->dt_s;
 	to->vm_high_j += high_w * r->dt_s;
 	if (r->run_s >= PEAK_S)
@@ -70,8 +72,13 @@ static void close_zone(const struct energy *e, struct zone_energy *z)
 	z->low_j *= e->cpu_s / (e->cpu_s + unsure_s);
 	/* As much again as the VM spent at most on busy time of that length. */
 	z->high_j += z->vm_high_j * unsure_s / fmax(e->busy_s, unsure_s);
-	if (e->rows_s > e->seconds)
+	if (e->rows_s > e->seconds) {
 		z->idle_j *= e->seconds / e->rows_s;
+		z->down_j *= e->seconds / e->rows_s;
+		z->up_j *= e->seconds / e->rows_s;
+	}
+	z->all_low_j = fmax(fmin(z->low_j, z->joules - z->down_j) + z->idle_j, 0);
+	z->all_high_j = fmax(z->high_j, z->joules + z->up_j) + z->idle_j;
 	if (e->seconds > 0)
 		z->peak_w = fmax(z->peak_w, z->joules / e->seconds);
 }

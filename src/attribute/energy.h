@@ -13,6 +13,9 @@
  * that u = one tick x sqrt(vCPUs) of it is uncertain, once a command. Beside long
  * work that is nothing; of work shorter than a tick little more than the order of
  * magnitude is known, and the interval says so.
+ *
+ * Idle watts are inside the VM's interval, which does not say how much of it is
+ * theirs: of a command that is charged with them as much is unknown as of the VM.
  */
 
 #include <stdbool.h>
@@ -24,6 +27,8 @@ struct zone_energy {
 	bool valid;		      /* every row had watts of this zone */
 	double joules, low_j, high_j; /* active; the 90 % interval */
 	double idle_j;		      /* of the whole VM while the command ran */
+	double down_j, up_j;	      /* what the VM's energy, idle too, may be less or more */
+	double all_low_j, all_high_j; /* the 90 % interval of joules + idle_j */
 	double vm_j, vm_high_j;	      /* active, of the whole VM over the rows */
 	double peak_w;		      /* active watts in the highest row */
 	double confidence;	      /* the lowest of any row */

@@ -18,8 +18,8 @@ struct charge charge_of(const struct energy *e, int zone, bool idle)
 	if (!z->valid)
 		return (struct charge){NAN, NAN, NAN, NAN, NAN};
 	return (struct charge){.joules = z->joules + idle_j,
-			       .low_j = z->low_j + idle_j,
-			       .high_j = z->high_j + idle_j,
+			       .low_j = idle ? z->all_low_j : z->low_j,
+			       .high_j = idle ? z->all_high_j : z->high_j,
 			       .mean_w = (z->joules + idle_j) * per_s,
 			       .peak_w = z->peak_w + idle_j * per_s};
 }

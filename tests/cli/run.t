@@ -92,6 +92,7 @@ holds '.cpu_seconds < 0.1 and .zones.package.joules < 0.5' "sleeping costs next 
 active=$(jq .zones.package.joules "$work/j")
 json --idle -- sleep 0.5 >/dev/null
 holds ".idle_charged and .zones.package.joules > $active and .runs[0].zones.package.idle_joules > 0" "unless idle power is charged"
+holds '.runs[0].zones.package | .joules_high - .joules_low > .idle_joules / 2' "of which the interval knows no more than of the VM's"
 
 # ---- children, by either way: each says itself what it used
 cat >"$work/worker" <<SH

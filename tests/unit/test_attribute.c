@@ -305,6 +305,30 @@ static void charges_the_share_of_active_watts(void **state)
 	assert_int_equal(e.zone[ZONE_CORE].provenance, PROVENANCE_PRIOR);
 }
 
+/* A machine at rest: all of its watts are idle, and so is all that is not known of them. */
+static void idle_energy_is_as_unsure_as_the_machines(void **state)
+{
+	struct estimate rest = watts(0, 2), busy = watts(10, 2);
+	struct energy e;
+
+	(void)state;
+	rest.zone[0].low_w = 0.5;
+	rest.zone[0].high_w = 6;
+	energy_init(&e);
+	energy_add(&e, &(struct energy_row){&rest, 1, 1, 0, 1, 2});
+	energy_close(&e, 1);
+	assert_close(e.zone[0].joules + e.zone[0].idle_j, 2, 1e-12);
+	assert_close(e.zone[0].all_low_j, 0.5, 1e-12);
+	assert_close(e.zone[0].all_high_j, 6, 1e-12);
+
+	/* The only command of a busy one has the machine's own interval, but for a tick. */
+	energy_init(&e);
+	energy_add(&e, &(struct energy_row){&busy, 10, 10, 20, 20, 2});
+	energy_close(&e, 10);
+	assert_close(e.zone[0].all_low_j, 10 * busy.zone[0].low_w, 0.01);
+	assert_close(e.zone[0].all_high_j, 10 * busy.zone[0].high_w, 0.01);
+}
+
 static void knows_little_of_what_is_shorter_than_a_tick(void **state)
 {
 	struct estimate row = watts(4, 0);
@@ -365,6 +389,7 @@ int main(void)
 		cmocka_unit_test(children_that_ended_count_once_and_with_their_parent),
 		cmocka_unit_test(shares_and_the_rest_are_always_one),
 		cmocka_unit_test(charges_the_share_of_active_watts),
+		cmocka_unit_test(idle_energy_is_as_unsure_as_the_machines),
 		cmocka_unit_test(knows_little_of_what_is_shorter_than_a_tick),
 		cmocka_unit_test(commands_together_are_the_machine),
 	};
