@@ -172,7 +172,7 @@ int file_replace(const char *path, mode_t mode, const void *data, size_t len, st
 	unlink(temporary);
 	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
-		return err_errno(e, "%s", temporary);
+		return err_errno(e, "%s", path); /* the name that the caller knows */
 	r = write_all(fd, data, len);
 	if (r == 0)
 		hand_over(path, fd);

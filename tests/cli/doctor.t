@@ -158,6 +158,8 @@ examine --root "$work/slow"
 is "$status $(verdict fuse)" "1 fail" "mode fuse without /dev/fuse"
 
 # ---- the report
+refused 1 "^vmwatts doctor: $work/nowhere/r.json: No such file" "a report where none can be is refused by the name that was given" \
+	"$vmwatts" doctor --report "$work/nowhere/r.json"
 secret=$work/secret
 cp -r "$top/tests/roots/steal-heavy/1" "$secret"
 mkdir -p "$secret/etc" "$secret/proc/sys/kernel" "$secret/proc/4242" "$secret/sys/class/dmi/id"
