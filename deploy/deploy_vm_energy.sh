@@ -46,6 +46,8 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
+# What cannot work is said before anything is installed.
+[ -z "$bundle" ] || [ ${#trust[@]} -gt 0 ] || fail "--bundle needs --trust: the key that signed it"
 [ "$(id -u)" = 0 ] || fail "not root; run it with sudo"
 
 etc=/etc/kepler state=/var/lib/kepler unit=/etc/systemd/system/vmwatts.service
@@ -109,7 +111,6 @@ fi
 [ -z "$config" ] || install -m 644 "$config" "$etc/vm-energy-config.yaml"
 for key in "${trust[@]}"; do install -m 644 "$key" "$etc/vm-model-keys/"; done
 if [ -n "$bundle" ]; then
-	[ ${#trust[@]} -gt 0 ] || fail "--bundle needs --trust: the key that signed it"
 	"$program" model install "$bundle" --trust "${trust[0]}" --model-path "$state/vm-models" >/dev/null
 fi
 

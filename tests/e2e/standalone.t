@@ -7,6 +7,7 @@ script=$top/deploy/deploy_vm_energy.sh
 
 "$script" --nonsense >/dev/null 2>&1
 is $? 2 "an unknown option is a usage error"
+like "$("$script" --bundle "$work/none.vmw" 2>&1)" "needs --trust" "a bundle without a key is refused before anything is installed"
 like "$("$script" --help)" "--uninstall" "--help names what it can"
 if ! bare_debian || ! command -v dpkg-buildpackage >/dev/null || ! "$top/tools/deb" >/dev/null 2>&1; then
 	skip "installed and removed" "${why_not:-no packages}"
