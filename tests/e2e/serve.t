@@ -226,6 +226,14 @@ fault "a revoked token" denied 2
 cp tokens.all tokens
 kill -HUP "$server"
 recovers "a token that is back"
+agent late $((port + 12)) "localhost:$port" "    ca_file: $work/ca.pem" "    token_file: $work/token.late"
+late=${pids[-1]}
+wait_for 20 has_reason $((port + 12)) denied
+ok $? "an agent whose token is not there yet is denied: the reason is $(reason $((port + 12)))"
+cp token token.late
+wait_for 30 has_reason $((port + 12)) none
+ok $? "and answered once it is"
+kill "$late"
 
 # ---- hot reload, under calls
 before=$(curl -s "http://127.0.0.1:$a/metrics" | awk '/^kepler_vm_remote_rows_total/ && !/"none"|"starting"/ {n += $2} END {print n}')
