@@ -55,6 +55,6 @@ done <<-'PLANS'
 	io 0.015
 	mixed 0.015
 	quick 0.03
-	full 0.006
+	full 0.012
 PLANS
 done_testing
