@@ -88,6 +88,8 @@ struct range design_range_of_rows(const struct design *d, size_t j, const size_t
 		if (isfinite(v))
 			values[m++] = v;
 	}
+	if (!m)
+		return design_range_grained(d, j);
 	return grained(d, j,
 		       (struct range){quantile_of(values, m, RANGE_TAIL),
 				      quantile_of(values, m, 1 - RANGE_TAIL)});

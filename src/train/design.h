@@ -54,7 +54,8 @@ struct range design_range(const struct design *d, size_t j);
  */
 struct range design_range_grained(const struct design *d, size_t j);
 
-/* design_range_grained() of n rows; values[n] is scratch. */
+/* design_range_grained() of n rows, or of all where none of these has a value; values[n] is
+ * scratch. */
 struct range design_range_of_rows(const struct design *d, size_t j, const size_t *rows, size_t n,
 				  double *values);
 

@@ -188,10 +188,32 @@ static void blends_of_one_expert_go_by_its_name(void **state)
 	table_free(t);
 }
 
+/* Kinds of CPU time that only runs without a label have, such as those of another zone's
+ * recordings. */
+static void a_feature_that_no_labelled_row_has_is_no_hindrance(void **state)
+{
+	struct table *t = simulated(6, 60, curve);
+	struct model_set *s;
+
+	(void)state;
+	t->x[FEATURE_CPU_SYSTEM] = calloc(t->n_rows, sizeof(double));
+	for (size_t i = 0; i < t->n_rows; i++) {
+		bool labelled = t->run[i] < 3;
+
+		t->x[FEATURE_CPU_SYSTEM][i] = labelled ? NAN : 0.1 * uniform();
+		t->y_w[ZONE_PACKAGE][i] = labelled ? t->y_w[ZONE_PACKAGE][i] : NAN;
+	}
+	s = trained(t, &plain);
+	assert_int_equal(s->zones[ZONE_PACKAGE].models[0].family, FAMILY_BLEND);
+	model_set_free(s);
+	table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		seeded_test(blends_of_one_expert_go_by_its_name),
+		seeded_test(a_feature_that_no_labelled_row_has_is_no_hindrance),
 		seeded_test(machines_of_several_sizes_are_learned_as_one),
 		seeded_test(few_groups_decide_whether_the_safe_answer_is_needed),
 		seeded_test(few_boosted_trees_go_all_the_way),
