@@ -10,7 +10,6 @@
 #include "base/parse.h"
 #include "config/events.h"
 
-#define NAME_WIDTH 64
 #define FROM_DEPTH 8 /* a bundle calibrated from a calibrated one holds the card of each */
 
 struct reader {
@@ -18,26 +17,11 @@ struct reader {
 	int depth;
 };
 
-typedef int (*on_key)(struct events *ev, struct reader *r, const char *key);
-
-/* Call `each` at the first event of every value of the mapping; it leaves it at its last. */
-static int read_mapping(struct events *ev, struct reader *r, on_key each)
+/* A mapping; anything else in its place is passed over. */
+static int read_mapping(struct events *ev, events_take *take, struct reader *r)
 {
-	char key[NAME_WIDTH];
-
-	if (ev->event.type != YAML_MAPPING_START_EVENT)
-		return events_skip(ev);
-	for (;;) {
-		if (events_next(ev) < 0)
-			return -ERR_CONFIG;
-		if (ev->event.type == YAML_MAPPING_END_EVENT)
-			return 0;
-		if (ev->event.type != YAML_SCALAR_EVENT)
-			return -ERR_CONFIG;
-		snprintf(key, sizeof(key), "%s", events_scalar(ev));
-		if (events_next(ev) < 0 || each(ev, r, key) < 0)
-			return -ERR_CONFIG;
-	}
+	return ev->event.type == YAML_MAPPING_START_EVENT ? events_mapping(ev, take, r)
+							  : events_skip(ev);
 }
 
 static double number(const struct events *ev)
@@ -61,8 +45,9 @@ static void take_text(const struct events *ev, char *ret, size_t size)
 	}
 }
 
-static int on_data(struct events *ev, struct reader *r, const char *key)
+static int on_data(struct events *ev, void *context, const char *key)
 {
+	struct reader *r = context;
 	const struct {
 		const char *name;
 		double *value;
@@ -95,28 +80,31 @@ static int read_notes(struct events *ev, struct card_data *d)
 	}
 }
 
-static int on_calibrated_zone(struct events *ev, struct reader *r, const char *key)
+static int on_calibrated_zone(struct events *ev, void *context, const char *key)
 {
+	struct reader *r = context;
+
 	if (!strcmp(key, "rows") && r->depth == 0)
 		r->data->calibrated_rows = fmax(r->data->calibrated_rows, number(ev));
 	return events_skip(ev);
 }
 
-static int on_calibrated(struct events *ev, struct reader *r, const char *key)
+static int on_calibrated(struct events *ev, void *context, const char *key)
 {
 	(void)key;
-	return read_mapping(ev, r, on_calibrated_zone);
+	return read_mapping(ev, on_calibrated_zone, context);
 }
 
-static int on_top(struct events *ev, struct reader *r, const char *key);
+static int on_top(struct events *ev, void *context, const char *key);
 
-static int on_from(struct events *ev, struct reader *r, const char *key)
+static int on_from(struct events *ev, void *context, const char *key)
 {
+	struct reader *r = context;
 	int result;
 
 	if (!strcmp(key, "card") && r->depth < FROM_DEPTH) {
 		r->depth++;
-		result = read_mapping(ev, r, on_top);
+		result = read_mapping(ev, on_top, r);
 		r->depth--;
 		return result;
 	}
@@ -127,22 +115,24 @@ static int on_from(struct events *ev, struct reader *r, const char *key)
 	return events_skip(ev);
 }
 
-static int on_top(struct events *ev, struct reader *r, const char *key)
+static int on_top(struct events *ev, void *context, const char *key)
 {
+	struct reader *r = context;
+
 	if (!strcmp(key, "data"))
-		return read_mapping(ev, r, on_data);
+		return read_mapping(ev, on_data, r);
 	if (!strcmp(key, "notes"))
 		return read_notes(ev, r->data);
 	if (!strcmp(key, "calibrated"))
-		return read_mapping(ev, r, on_calibrated);
+		return read_mapping(ev, on_calibrated, r);
 	if (!strcmp(key, "from"))
-		return read_mapping(ev, r, on_from);
+		return read_mapping(ev, on_from, r);
 	return events_skip(ev);
 }
 
 static int read_top(struct events *ev, void *context)
 {
-	return read_mapping(ev, context, on_top);
+	return read_mapping(ev, on_top, context);
 }
 
 void card_data_read(const char *card, struct card_data *ret)

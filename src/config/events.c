@@ -96,6 +96,26 @@ const char *events_kind(const struct events *ev)
 							     : "section";
 }
 
+int events_mapping(struct events *ev, events_take *take, void *context)
+{
+	char key[EVENTS_KEY];
+
+	if (ev->event.type != YAML_MAPPING_START_EVENT)
+		return events_fail_at(ev, events_mark(ev), "found a %s, allowed: an object",
+				      events_kind(ev));
+	for (;;) {
+		if (events_next(ev) < 0)
+			return -ERR_CONFIG;
+		if (ev->event.type == YAML_MAPPING_END_EVENT)
+			return 0;
+		if (ev->event.type != YAML_SCALAR_EVENT)
+			return events_fail_at(ev, events_mark(ev), "a key must be a word");
+		snprintf(key, sizeof(key), "%s", events_scalar(ev));
+		if (events_next(ev) < 0 || take(ev, context, key) < 0)
+			return -ERR_CONFIG;
+	}
+}
+
 yaml_mark_t events_mark(const struct events *ev)
 {
 	return ev->event.start_mark;

@@ -43,6 +43,14 @@ int events_document(struct events *ev, int (*read_top)(struct events *ev, void *
 /* To the next event: 0, or ERR_CONFIG. */
 int events_next(struct events *ev);
 
+/* Reads the value of `key`, whose first event is the current one, to its last. */
+typedef int events_take(struct events *ev, void *context, const char *key);
+
+/* Call `take` for every key of the mapping that starts here; whatever else does is an error. Keys
+ * are words of less than EVENTS_KEY bytes; longer ones are cut. */
+#define EVENTS_KEY 128
+int events_mapping(struct events *ev, events_take *take, void *context);
+
 /* Pass over the node whose first event is the current one. */
 int events_skip(struct events *ev);
 

@@ -19,29 +19,6 @@ struct reader {
 	bool zones_seen;
 };
 
-typedef int (*on_key)(struct events *ev, struct reader *r, const char *key);
-
-/* Call `each` at the first event of every value of the mapping; it leaves it at its last. */
-static int read_mapping(struct events *ev, struct reader *r, on_key each)
-{
-	char key[128];
-
-	if (ev->event.type != YAML_MAPPING_START_EVENT)
-		return events_fail_at(ev, events_mark(ev), "found a %s, allowed: an object",
-				      events_kind(ev));
-	for (;;) {
-		if (events_next(ev) < 0)
-			return -ERR_CONFIG;
-		if (ev->event.type == YAML_MAPPING_END_EVENT)
-			return 0;
-		if (ev->event.type != YAML_SCALAR_EVENT)
-			return events_fail_at(ev, events_mark(ev), "a key must be a word");
-		snprintf(key, sizeof(key), "%s", events_scalar(ev));
-		if (events_next(ev) < 0 || each(ev, r, key) < 0)
-			return -ERR_CONFIG;
-	}
-}
-
 /* A number; anything else, such as null, is missing. */
 static double number(const struct events *ev)
 {
@@ -52,8 +29,9 @@ static double number(const struct events *ev)
 	return v;
 }
 
-static int on_run_figure(struct events *ev, struct reader *r, const char *key)
+static int on_run_figure(struct events *ev, void *context, const char *key)
 {
+	struct reader *r = context;
 	double v = strcmp(key, "wmape") ? NAN : number(ev);
 
 	if (!isnan(v)) {
@@ -64,16 +42,18 @@ static int on_run_figure(struct events *ev, struct reader *r, const char *key)
 	return events_skip(ev);
 }
 
-static int on_run(struct events *ev, struct reader *r, const char *key)
+static int on_run(struct events *ev, void *context, const char *key)
 {
 	(void)key;
-	return read_mapping(ev, r, on_run_figure);
+	return events_mapping(ev, on_run_figure, context);
 }
 
-static int on_figure(struct events *ev, struct reader *r, const char *key)
+static int on_figure(struct events *ev, void *context, const char *key)
 {
+	struct reader *r = context;
+
 	if (!strcmp(key, "by_run"))
-		return read_mapping(ev, r, on_run);
+		return events_mapping(ev, on_run, context);
 	if (!strcmp(key, "wmape"))
 		r->zone->wmape = number(ev);
 	if (!strcmp(key, "mae_watts"))
@@ -81,28 +61,31 @@ static int on_figure(struct events *ev, struct reader *r, const char *key)
 	return events_skip(ev);
 }
 
-static int on_zone(struct events *ev, struct reader *r, const char *key)
+static int on_zone(struct events *ev, void *context, const char *key)
 {
+	struct reader *r = context;
 	zone_foreach (z) {
 		if (strcmp(key, zone_name(z)) != 0)
 			continue;
 		r->zone = &r->report->zones[z];
-		return read_mapping(ev, r, on_figure);
+		return events_mapping(ev, on_figure, context);
 	}
 	return events_skip(ev);
 }
 
-static int on_top(struct events *ev, struct reader *r, const char *key)
+static int on_top(struct events *ev, void *context, const char *key)
 {
+	struct reader *r = context;
+
 	if (strcmp(key, "zones") != 0)
 		return events_skip(ev);
 	r->zones_seen = true;
-	return read_mapping(ev, r, on_zone);
+	return events_mapping(ev, on_zone, context);
 }
 
 static int read_top(struct events *ev, void *context)
 {
-	return read_mapping(ev, context, on_top);
+	return events_mapping(ev, on_top, context);
 }
 
 int report_read(const char *path, struct report *ret, struct err *e)
