@@ -221,6 +221,11 @@ double blend_safe(const struct blend *b, const double w[EXPERT_COUNT])
 	return middle + b->physics_share * (w[EXPERT_P] - middle);
 }
 
+double blend_distance(const struct blend *b, double z)
+{
+	return expm1(fmax(z - b->z_edge, 0));
+}
+
 double blend_combine(const struct blend *b, const double w[EXPERT_COUNT], double z)
 {
 	double gate = fmax((1 - b->trust) * far_of(b, z), b->caution);

@@ -228,7 +228,7 @@ struct ends model_spread(const struct model *m, const double *x, double z, doubl
 
 double model_distance(const struct model *m, const double *x, double z)
 {
-	double farthest = m->family == FAMILY_BLEND ? expm1(fmax(z - m->blend.z_edge, 0)) : 0;
+	double farthest = m->family == FAMILY_BLEND ? blend_distance(&m->blend, z) : 0;
 
 	for (size_t i = 0; i < m->n_used; i++) {
 		const struct used_input *u = &m->used[i];

@@ -403,6 +403,8 @@ void blend_experts(const struct blend *b, const double *x, double ret_w[EXPERT_C
 double blend_combine(const struct blend *b, const double w[EXPERT_COUNT], double z);
 double blend_near(const struct blend *b, const double w[EXPERT_COUNT]);
 double blend_safe(const struct blend *b, const double w[EXPERT_COUNT]);
+/* How far z lies beyond z_edge: exp(z - z_edge) - 1, 0 where it does not. */
+double blend_distance(const struct blend *b, double z);
 
 /* The columns of x[], and their coordinates in the space of `p`. */
 void blend_columns(const struct blend *b, const double *x, float *ret_columns);
@@ -451,7 +453,7 @@ double physics_term_value(const struct physics_term *t, const double *x);
 /*
  * How far x lies outside what the model was trained on: the largest excess
  * over an input's range, in widths of that range, or for a blend
- * exp(z - z_edge) - 1 where that is more; 0 inside.
+ * blend_distance() where that is more; 0 inside.
  */
 double model_distance(const struct model *m, const double *x, double z);
 

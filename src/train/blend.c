@@ -347,12 +347,6 @@ static void decide_gate(struct chooser *k)
 
 /* ---- interval ---- */
 
-/* As model_distance() will have it. */
-static double distance_of(const struct blend *b, const struct scored *r)
-{
-	return fmax(r->excess, expm1(fmax(r->z - b->z_edge, 0)));
-}
-
 static int decide_interval(const struct chooser *k, struct blend *b, struct model *m, struct err *e)
 {
 	unsigned types = many_groups(k) ? BY_GROUP : BIT(FOLD_D) | BIT(FOLD_E);
@@ -368,12 +362,13 @@ static int decide_interval(const struct chooser *k, struct blend *b, struct mode
 		const struct scored *r = &k->scores.rows[i];
 
 		if (types & BIT(r->type))
-			rows[t.n++] = (struct left_out){.row = r->row,
-							.y = r->y,
-							.w = answer_of(&k->gate, r),
-							.z = r->z,
-							.distance = distance_of(&k->gate, r),
-							.near = near_types(k) & BIT(r->type)};
+			rows[t.n++] = (struct left_out){
+				.row = r->row,
+				.y = r->y,
+				.w = answer_of(&k->gate, r),
+				.z = r->z,
+				.distance = fmax(r->excess, blend_distance(&k->gate, r->z)),
+				.near = near_types(k) & BIT(r->type)};
 	}
 	t.rows = rows;
 	return blend_interval(&t, b, &m->interval, &m->coverage_90, e);
