@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* vmwatts top: the VM's watts and whose they are, live. In an executable of its own (ncurses). */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -66,7 +67,7 @@ static int batch(struct top *t, const struct top_options *o, struct err *e)
 	int64_t step_ns = (int64_t)(o->interval_s * NS_PER_S), due_ns = top_now_ns();
 	int r = 0;
 
-	for (long long i = 0; r >= 0 && (!o->n || i < o->n);) {
+	for (long long i = 0; r >= 0 && i < o->n;) {
 		due_ns += step_ns;
 		if (due_ns < top_now_ns())
 			due_ns = top_now_ns() + step_ns;
@@ -104,7 +105,7 @@ int cmd_top(int argc, char **argv)
 {
 	struct live_options live = {.idle = false};
 	struct config_flags *f = &live.agent.flags;
-	struct top_options o = {.n = 0};
+	struct top_options o = {.n = LLONG_MAX};
 	const char *interval = "1s", *sort = "watts";
 	struct err e = ERR_INIT;
 	const struct option_spec options[] = {
@@ -131,7 +132,7 @@ int cmd_top(int argc, char **argv)
 		err_set(&e, -ERR_USAGE, "--interval takes 200ms to 1m, not '%s'", interval);
 	else if (o.batch && o.json)
 		err_set(&e, -ERR_USAGE, "--batch and --json exclude each other");
-	else if (o.n < 0)
+	else if (o.n < 1)
 		err_set(&e, -ERR_USAGE, "-n takes 1 or more (default: until it is ended)");
 	else if (strcmp(sort, "watts") != 0 && strcmp(sort, "joules") != 0)
 		err_set(&e, -ERR_USAGE, "--sort takes watts or joules, not '%s'", sort);

@@ -308,7 +308,7 @@ static int loop(struct screen *s, const struct top_options *o, struct err *e)
 
 	mvaddstr(0, 0, "vmwatts top: the first interval ...");
 	refresh();
-	while (r >= 0 && (!o->n || steps < o->n)) {
+	while (r >= 0 && steps < o->n) {
 		int64_t left_ns = due_ns - top_now_ns();
 		int key;
 

@@ -9,7 +9,7 @@
 
 struct top_options {
 	double interval_s;
-	long long n; /* intervals; 0: until it is ended */
+	long long n; /* intervals, then it ends */
 	bool batch, json;
 };
 

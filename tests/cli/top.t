@@ -9,7 +9,7 @@ refused 2 "200ms to 1m" "too short an interval" top --interval 10ms
 refused 2 "watts or joules" "an unknown order" top --sort name
 refused 2 "--log-level: .*'loud'" "an unknown log level" top --log-level loud --batch -n 1
 refused 2 "exclude each other" "--batch with --json" top --batch --json -n 1
-refused 2 "-n takes" "fewer than no intervals" top --batch -n -1
+refused 2 "-n takes" "no interval" top --batch -n 0
 echo "vm_energy_modeling: {enabled: false}" >"$work/off.yaml"
 refused 1 "enabled: false" "estimation that is switched off" top --config "$work/off.yaml"
 
