@@ -356,16 +356,13 @@ static const struct model *choose_model(const struct model_set *s, enum zone z, 
 	return NULL;
 }
 
-static int export_zone(const struct model_set *s, enum zone z, const struct export_arguments *a,
-		       struct text *json, struct err *e)
+static int export_model(const struct model_set *s, enum zone z, const struct model *m,
+			const struct export_arguments *a, struct text *json, struct err *e)
 {
-	const struct model *m = choose_model(s, z, a->model, e);
 	struct byte_writer w = {0};
 	char path[PATH_MAX];
 	int r;
 
-	if (!m)
-		return e->code;
 	if (snprintf(path, sizeof(path), a->zone ? "%s" : "%s/%s_model.onnx", a->out,
 		     zone_name(z)) >= PATH_MAX)
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", a->out);
@@ -388,17 +385,25 @@ static int export_zone(const struct model_set *s, enum zone z, const struct expo
 
 static int export_set(const struct model_set *s, const struct export_arguments *a, struct err *e)
 {
+	const struct model *chosen[ZONE_COUNT] = {NULL};
 	int only = a->zone ? zone_find(a->zone) : -1, r = 0;
 	struct text json = {0};
 
 	if (a->zone && (only < 0 || !s->zones[only].n))
 		return err_set(e, -ERR_USAGE, "--zone %s: the bundle has no such zone", a->zone);
+	zone_foreach (z) {
+		if (!s->zones[z].n || (only >= 0 && (int)z != only))
+			continue;
+		chosen[z] = choose_model(s, z, a->model, e);
+		if (!chosen[z])
+			return e->code;
+	}
 	text_add(&json, "[");
 	if (!a->zone)
 		r = file_make_directories(a->out, 0755, e);
 	zone_foreach (z) {
-		if (r == 0 && s->zones[z].n && (only < 0 || (int)z == only))
-			r = export_zone(s, z, a, &json, e);
+		if (r == 0 && chosen[z])
+			r = export_model(s, z, chosen[z], a, &json, e);
 	}
 	text_add(&json, "]");
 	if (r == 0 && a->json)

@@ -57,5 +57,6 @@ is $? 0 "and --features translates it"
 printf '{"package":{"All_Weights":{"Bias_Weight":1,"CurveFit_Weights":[1],"Numerical_Variables":{}}}}' >curve.json
 refused 1 "CurveFit_Weights" "a curve fit is named" import --kepler curve.json
 refused 2 "--model 9" "a model that is not there" model export c.vmw --trust k.pub --onnx x --model 9
+is "$(ls -d x 2>&-)" "" "and no folder is left of it"
 refused 2 "no such zone" "a zone that is not there" model export c.vmw --trust k.pub --onnx x --zone core
 done_testing
