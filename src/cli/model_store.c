@@ -158,19 +158,17 @@ int model_gc(const struct trust_arguments *a, const struct string_list *rest, st
 
 static void list_line(const struct store_entry *entry)
 {
+	const char *mark = entry->current ? "*" : entry->previous ? "-" : " ";
 	char created[64], expires[64];
 
 	if (!entry->set) {
-		printf("! %-28s refused: %s\n", entry->file, entry->why.msg);
+		printf("%s %-28s refused: %s\n", mark, entry->file, entry->why.msg);
 		return;
 	}
 	model_date(entry->set->created_s, created, sizeof(created));
 	model_date(entry->set->expires_s, expires, sizeof(expires));
-	printf("%s %-28s %10lld  %-23s  %-23s  %s  %s%s%s%s\n",
-	       entry->current	 ? "*"
-	       : entry->previous ? "-"
-				 : " ",
-	       entry->file, (long long)entry->set->sequence, created, expires, entry->key_id,
+	printf("%s %-28s %10lld  %-23s  %-23s  %s  %s%s%s%s\n", mark, entry->file,
+	       (long long)entry->set->sequence, created, expires, entry->key_id,
 	       bundle_state_name(entry->state), entry->reason[0] ? " (" : "", entry->reason,
 	       entry->reason[0] ? ")" : "");
 }

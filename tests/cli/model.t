@@ -87,6 +87,7 @@ refused 1 "older|sequence" "an older sequence" install old.vmw
 install old.vmw --allow-older >/dev/null
 is "$?$(readlink models/current)" "0m-1.1.0.vmw" "unless told to"
 is "$(model list --trust k.pub --model-path models --json | jq length)" 2 "list shows both"
+like "$(model list --trust other.pub --model-path models)" '\* m-1.1.0.vmw +refused: ' "what the active one is marked with stays where its key is not trusted"
 refused 1 "key" "install of a bundle by another key" model install b.vmw --trust other.pub --model-path models
 
 # versions, keys, what happened
