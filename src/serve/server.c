@@ -104,9 +104,12 @@ static int load_tokens(struct server *s, struct err *e)
 	if (!s->o->tokens)
 		return 0;
 	r = tokens_read(s->o->tokens, &tokens, e);
-	if (r == 0)
-		service_set_tokens(&s->service, tokens);
-	return r;
+	if (r < 0)
+		return r;
+	if (tokens_count(tokens) == 0)
+		log_warn("%s holds no token: every call is refused", s->o->tokens);
+	service_set_tokens(&s->service, tokens);
+	return 0;
 }
 
 static grpc_arg number(const char *key, int value)

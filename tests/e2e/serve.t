@@ -75,6 +75,9 @@ refused 1 'no PEM file' "a certificate that is none is named" timeout 10 "$vmwat
 chmod 644 tokens
 refused 1 'chmod 600' "tokens that others may read are refused" timeout 10 "$vmwatts" serve --listen 127.0.0.1:0 --metrics '' --model-path store --trust keys --tokens tokens
 chmod 600 tokens
+install -m 600 /dev/null none
+timeout 1 "$build/vmwatts-serve" serve --listen 127.0.0.1:0 --metrics '' --model-path store --trust keys --tokens none 2>none.log
+like "$(cat none.log)" 'none holds no token: every call is refused' "a file without a token is served from, and it says what that means"
 
 # ---- real Python clients
 serve
