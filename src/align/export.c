@@ -183,6 +183,9 @@ static int write_shard(struct dataset *d, sqlite3_stmt *stmt, const bool filled[
 	FILE *out = fopen(path, "wxe");
 	int r;
 
+	if (!out && errno == EEXIST)
+		return err_set(e, -EEXIST,
+			       "%s exists: --shards takes a folder without shards of before", path);
 	if (!out)
 		return err_errno(e, "%s", path);
 	write_header(filled, out);
