@@ -314,7 +314,7 @@ int store_activate(const struct store_place *p, const char *version, const struc
 	if (r == 0)
 		r = switch_to(p, file, s, e);
 	/* A store that cannot be written has no link to change: the ledger lets it serve. */
-	if ((r == -EROFS || r == -EACCES || r == -EPERM) && p->state_dir)
+	if (s && (r == -EROFS || r == -EACCES || r == -EPERM) && p->state_dir)
 		r = ledger_append(p, LEDGER_ACTIVATED, s, NULL, e);
 	model_set_free(s);
 	return r;

@@ -145,6 +145,23 @@ static void nothing_before_is_told(void **state)
 	assert_int_equal(store_activate(&place, "test-8", b.trust, 0, &e), -ENOENT);
 }
 
+/* With a state directory too, which is for stores that cannot be written. */
+static void a_bundle_that_others_may_write_is_not_activated(void **state)
+{
+	char path[PATH_MAX];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(install("1.0.0", 1, false), 0);
+	assert_int_equal(install("2.0.0", 2, false), 0);
+	place.state_dir = b.dir;
+	snprintf(path, sizeof(path), "%s/test-1.0.0.vmw", b.store);
+	assert_int_equal(chmod(path, 0620), 0);
+	assert_int_equal(store_activate(&place, "test-1.0.0", b.trust, 0, &e), -EPERM);
+	assert_non_null(strstr(e.msg, "chmod go-w"));
+	assert_int_equal(served(), 2);
+}
+
 static void another_bundle_of_the_same_version_takes_its_place(void **state)
 {
 	struct err e = ERR_INIT;
@@ -513,6 +530,7 @@ int main(void)
 		with_bundles(a_current_that_is_refused_is_left_behind),
 		with_bundles(the_mark_stays_high),
 		with_bundles(nothing_before_is_told),
+		with_bundles(a_bundle_that_others_may_write_is_not_activated),
 		with_bundles(another_bundle_of_the_same_version_takes_its_place),
 		with_bundles(another_name_of_the_same_file_is_refused),
 		with_bundles(expired_is_not_activated),
