@@ -202,33 +202,37 @@ int models_reload(struct models *m, bool *ret_changed, struct err *e)
 	return r;
 }
 
-/* Both as the file system names them, so that no detour leads out of what is allowed. */
-static bool is_allowed(const struct models *m, const char *directory)
+/*
+ * The one of ours that is meant, or NULL. Both as the file system names them, so that no detour
+ * leads out of what is allowed; the name that was asked for may lead elsewhere tomorrow.
+ */
+static const char *find_allowed(const struct models *m, const char *directory)
 {
 	char asked[PATH_MAX], known[PATH_MAX];
 
 	if (!realpath(directory, asked))
-		return false;
+		return NULL;
 	for (size_t i = 0; i < m->o.n_directories; i++) {
 		if (realpath(m->o.directories[i], known) && !strcmp(asked, known))
-			return true;
+			return m->o.directories[i];
 	}
-	return false;
+	return NULL;
 }
 
 int models_load(struct models *m, const char *directory, struct err *e)
 {
+	const char *ours = find_allowed(m, directory);
 	struct served *s;
 	int r;
 
-	if (!is_allowed(m, directory))
+	if (!ours)
 		return err_set(e, -EPERM, "that directory is none that this server may load from");
-	r = load(m, directory, &s, e);
+	r = load(m, ours, &s, e);
 	if (r == 0 && !s->set) {
 		served_release(s);
-		r = err_set(e, -ENOENT, "no bundle in %s", directory);
+		r = err_set(e, -ENOENT, "no bundle in %s", ours);
 	}
 	if (r == 0)
-		exchange(m, directory, s);
+		exchange(m, ours, s);
 	return r;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* serve: tokens, messages into rows and back, reflection, memory of a message, when to ask again.
  */
+#include <errno.h>
 #include <sodium.h>
 
 #include "base/cleanup.h"
@@ -11,7 +12,10 @@
 #include "serve/reflection.h"
 #include "serve/server.h"
 #include "serve/tokens.h"
+#include "serve/models.h"
 #include "test.h"
+
+#include "bundles.h"
 
 #define S INT64_C(1000000000)
 
@@ -340,6 +344,50 @@ static void retries_come_out_of_a_budget(void **state)
 	assert_false(breaker_retry(&b, REMOTE_UNREACHABLE, 1, 3, 0, &wait_s));
 }
 
+/* ---- models ---- */
+
+static int64_t served_sequence(struct models *m)
+{
+	struct served *s = models_take(m);
+	int64_t sequence = s->set ? s->set->sequence : 0;
+
+	served_release(s);
+	return sequence;
+}
+
+/* The name that LoadModels was given is not followed later: it may lead elsewhere by then. */
+static void a_store_that_was_named_by_a_link_stays_the_store(void **state)
+{
+	struct bundles b = {0};
+	char path[PATH_MAX], other[96], link[96];
+	const char *directories[] = {b.store};
+	struct models_options o = {.directories = directories, .n_directories = 1};
+	struct err e = ERR_INIT;
+	struct models *m;
+	bool changed;
+
+	(void)state;
+	bundles_setup(&b);
+	o.trusted_keys = b.keys;
+	snprintf(other, sizeof(other), "%s/other", b.dir);
+	snprintf(link, sizeof(link), "%s/link", b.dir);
+	bundles_make(&b, "2.0.0", 2, 0, path);
+	assert_int_equal(store_install(b.store, path, b.trust, 0, false, NULL, &e), 0);
+	bundles_make(&b, "1.0.0", 1, 0, path);
+	assert_int_equal(store_install(other, path, b.trust, 0, false, NULL, &e), 0);
+	assert_int_equal(models_open(&o, &m, &e), 0);
+	assert_int_equal(models_load(m, other, &e), -EPERM);
+	assert_int_equal(symlink(b.store, link), 0);
+	assert_int_equal(models_load(m, link, &e), 0);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(symlink(other, link), 0);
+	assert_int_equal(models_reload(m, &changed, &e), 0);
+	assert_false(changed);
+	assert_int_equal(served_sequence(m), 2);
+	models_close(m);
+	bundles_teardown(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +404,7 @@ int main(void)
 		cmocka_unit_test(beyond_this_machine_it_takes_tls_and_who_you_are),
 		cmocka_unit_test(the_breaker_opens_and_lets_one_try),
 		cmocka_unit_test(retries_come_out_of_a_budget),
+		cmocka_unit_test(a_store_that_was_named_by_a_link_stays_the_store),
 	};
 
 	if (sodium_init() < 0)
