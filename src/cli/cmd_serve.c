@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "bundle/bundle.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "serve/server.h"
@@ -18,7 +19,7 @@ struct arguments {
 	struct server_options o;
 	struct string_list listen, stores;
 	const char *max_message, *drain, *keepalive, *log_format, *log_level;
-	long long minimum_sequence;
+	long long minimum_sequence, threshold;
 };
 
 static const struct command_help help = {
@@ -69,6 +70,10 @@ static int take(struct arguments *a, struct err *e)
 	a->o.models.n_directories = a->stores.n ? a->stores.n : 1;
 	a->o.models.named = a->stores.n > 0;
 	a->o.models.minimum_sequence = a->minimum_sequence;
+	if (a->threshold < 1 || a->threshold > BUNDLE_SIGNATURES_MAX)
+		return err_set(e, -ERR_USAGE, "--signature-threshold: 1 to %d",
+			       BUNDLE_SIGNATURES_MAX);
+	a->o.models.signature_threshold = (unsigned)a->threshold;
 	if (a->max_message &&
 	    (parse_size(a->max_message, &size) < 0 || size < 1024 || size > (64u << 20)))
 		return err_set(e, -ERR_USAGE, "--max-message takes 1K to 64M");
@@ -88,7 +93,8 @@ static int take(struct arguments *a, struct err *e)
 
 int cmd_serve(int argc, char **argv)
 {
-	struct arguments a = {.o = {.metrics = METRICS,
+	struct arguments a = {.threshold = 1,
+			      .o = {.metrics = METRICS,
 				    .max_message = 1u << 20,
 				    .drain_ms = 5000,
 				    .keepalive_ms = 120000,
@@ -102,6 +108,8 @@ int cmd_serve(int argc, char **argv)
 		 "trusted keys, or one K.pub (" TRUSTED_KEYS ")"},
 		{"minimum-sequence", "N", OPTION_INT, &a.minimum_sequence,
 		 "refuse bundles of a lower sequence (0)"},
+		{"signature-threshold", "K", OPTION_INT, &a.threshold,
+		 "different trusted keys that must have signed (1)"},
 		{"cert", "F", OPTION_STRING, &a.o.cert, "the server's certificate and chain, PEM"},
 		{"key", "F", OPTION_STRING, &a.o.key, "its key, PEM"},
 		{"client-ca", "F", OPTION_STRING, &a.o.client_ca,

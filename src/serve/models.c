@@ -84,8 +84,10 @@ static int load(const struct models *m, const char *directory, struct served **r
 	struct timespec now;
 	int r = trust_load(m->o.trusted_keys, directory, &trust, e);
 
-	if (r == 0)
+	if (r == 0) {
+		trust_require(trust, m->o.signature_threshold);
 		r = store_load_current(directory, trust, &set, NULL, e);
+	}
 	if (r == -ENOENT && trust) {
 		*e = (struct err)ERR_INIT;
 		r = 0;

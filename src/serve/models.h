@@ -33,6 +33,7 @@ struct models_options {
 	size_t n_directories;
 	bool named; /* they were asked for: each must be there */
 	int64_t minimum_sequence;
+	unsigned signature_threshold; /* different trusted keys that must have signed; 0: 1 */
 };
 
 /*

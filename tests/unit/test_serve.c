@@ -388,6 +388,31 @@ static void a_store_that_was_named_by_a_link_stays_the_store(void **state)
 	bundles_teardown(&b);
 }
 
+static void as_many_keys_must_have_signed_as_the_server_asks(void **state)
+{
+	struct bundles b = {0};
+	const char *directories[] = {b.store};
+	struct models_options o = {
+		.directories = directories, .n_directories = 1, .signature_threshold = 2};
+	char path[PATH_MAX];
+	struct err e = ERR_INIT;
+	struct models *m;
+
+	(void)state;
+	bundles_setup(&b);
+	o.trusted_keys = b.keys;
+	bundles_make(&b, "1.0.0", 1, 0, path);
+	assert_int_equal(store_install(b.store, path, b.trust, 0, false, NULL, &e), 0);
+	assert_int_equal(models_open(&o, &m, &e), -ERR_SIGNATURE);
+	assert_non_null(strstr(e.msg, "signature_threshold asks for 2"));
+	bundles_sign(&b, path, 1, 2);
+	assert_int_equal(store_install(b.store, path, b.trust, 0, false, NULL, &e), 0);
+	assert_int_equal(models_open(&o, &m, &e), 0);
+	assert_int_equal(served_sequence(m), 1);
+	models_close(m);
+	bundles_teardown(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +430,7 @@ int main(void)
 		cmocka_unit_test(the_breaker_opens_and_lets_one_try),
 		cmocka_unit_test(retries_come_out_of_a_budget),
 		cmocka_unit_test(a_store_that_was_named_by_a_link_stays_the_store),
+		cmocka_unit_test(as_many_keys_must_have_signed_as_the_server_asks),
 	};
 
 	if (sodium_init() < 0)
