@@ -130,7 +130,8 @@ static int add_key(struct trust *t, const char *directory, const char *name, con
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "%s/%.*s.scope", directory, (int)stem, name);
-	if (stat(path, &st) == 0) {
+	/* A link to nothing is a limit that is lost, not none. */
+	if (lstat(path, &st) == 0) {
 		r = check_guarded(path, store, e);
 		if (r == 0)
 			r = file_read(path, SCOPE_MAX, true, &k->scope, &len, e);

@@ -372,6 +372,11 @@ static void a_key_signs_only_names_in_its_scope(void **state)
 	assert_int_equal(bundle_load(f->bundle, t, &s, NULL, &e), 0);
 	model_set_free(s);
 	trust_free(t);
+	/* A link whose file is gone does not make it a key for everything. */
+	assert_int_equal(unlink(scope), 0);
+	assert_int_equal(symlink("gone", scope), 0);
+	assert_int_equal(trust_load_directory(f->dir, NULL, &t, &e), -ENOENT);
+	assert_non_null(strstr(e.msg, "K.scope"));
 }
 
 static void trusted_keys_that_others_may_write_are_refused(void **state)
