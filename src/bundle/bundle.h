@@ -27,7 +27,7 @@ int bundle_parse(const void *data, size_t len, struct model_set **ret, struct er
 /* Trusted public keys, each with the bundle names it may sign. */
 struct trust; /* owned by the caller of trust_load_* */
 
-/* One minisign public key file; may sign any name. */
+/* One minisign public key file; may sign any name. Refused where group or others may write it. */
 int trust_load_file(const char *path, struct trust **ret, struct err *e);
 
 /*

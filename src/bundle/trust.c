@@ -53,14 +53,34 @@ size_t trust_count(const struct trust *t)
 	return t ? t->n : 0;
 }
 
+/* There nobody writes: Kubernetes mounts a ConfigMap as a folder of mode 0777, and so. */
+static bool on_read_only(const char *path)
+{
+	struct statvfs fs;
+
+	return statvfs(path, &fs) == 0 && fs.f_flag & ST_RDONLY;
+}
+
+/* Only its owner may write PATH. */
+static int check_mode(const char *path, const struct stat *st, struct err *e)
+{
+	if (!(st->st_mode & (S_IWGRP | S_IWOTH)) || on_read_only(path))
+		return 0;
+	return err_set(e, -EPERM, "%s: group or others may write it; chmod go-w it", path);
+}
+
 int trust_load_file(const char *path, struct trust **ret, struct err *e)
 {
 	autofree struct trust *t = calloc(1, sizeof(*t));
-	int r;
+	struct stat st;
+	int r = 0;
 
 	if (!t)
 		return err_nomem(e);
-	r = public_key_read(path, &t->keys[0].key, e);
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+		r = check_mode(path, &st, e);
+	if (r == 0)
+		r = public_key_read(path, &t->keys[0].key, e);
 	if (r < 0)
 		return r;
 	t->n = t->threshold = 1;
@@ -85,14 +105,9 @@ static int check_apart(const char *path, const char *store, struct err *e)
 		       path, store);
 }
 
-/*
- * Nobody but its owner may write PATH, and that owner is not us, unless we are root. On a file
- * system that is mounted read-only nobody writes: Kubernetes mounts a ConfigMap as a folder of mode
- * 0777, and so.
- */
+/* Nobody but its owner may write PATH, and that owner is not us, unless we are root. */
 static int check_guarded(const char *path, const char *store, struct err *e)
 {
-	struct statvfs fs;
 	struct stat st;
 	int r = check_apart(path, store, e);
 
@@ -100,11 +115,10 @@ static int check_guarded(const char *path, const char *store, struct err *e)
 		return r;
 	if (stat(path, &st) < 0)
 		return err_errno(e, "trusted key %s", path);
-	if (statvfs(path, &fs) == 0 && fs.f_flag & ST_RDONLY)
-		return 0;
-	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		return err_set(e, -EPERM, "%s: group or others may write it; chmod go-w it", path);
-	if (geteuid() != 0 && (st.st_uid == geteuid() || access(path, W_OK) == 0))
+	r = check_mode(path, &st, e);
+	if (r < 0)
+		return r;
+	if (geteuid() != 0 && !on_read_only(path) && (st.st_uid == geteuid() || access(path, W_OK) == 0))
 		return err_set(
 			e, -EPERM,
 			"%s: this process may write it, so it protects nothing; chown root it",

@@ -390,6 +390,7 @@ static void trusted_keys_that_others_may_write_are_refused(void **state)
 	assert_int_equal(chmod(f->dir, 0755), 0);
 	assert_int_equal(chmod(f->pub, 0666), 0);
 	assert_int_equal(trust_load_directory(f->dir, NULL, &t, &e), -EPERM);
+	assert_int_equal(trust_load_file(f->pub, &t, &e), -EPERM);
 	assert_null(t);
 	assert_int_equal(trust_load_directory("/no/such/directory", NULL, &t, &e), 0);
 	assert_int_equal(trust_count(t), 0);
