@@ -75,23 +75,30 @@ static bool ledger_path(const struct store_place *p, int which, char path[PATH_M
 				     which ? "bundles.ledger" : ".ledger") < PATH_MAX;
 }
 
-/* Append the lines of one file to `l`. */
-static void read_file(const struct store_place *p, int which, struct ledger *l)
+/* Append the lines of one file to `l`; one that is not there, or not ours to read, has none. */
+static int read_file(const struct store_place *p, int which, struct ledger *l, struct err *e)
 {
 	autofree char *text = NULL;
-	struct err absent = ERR_INIT;
+	struct err why = ERR_INIT;
 	char path[PATH_MAX];
 	size_t len, before = l->n;
+	int r;
 
-	if (!ledger_path(p, which, path) ||
-	    file_read(path, FILE_MAX, true, &text, &len, &absent) < 0)
-		return;
+	if (!ledger_path(p, which, path))
+		return 0;
+	r = file_read(path, FILE_MAX, true, &text, &len, &why);
+	if (r == -ENOENT || r == -ENOTDIR || r == -EACCES)
+		return 0;
+	if (r < 0)
+		return err_set(e, -ERR_STALE, "what was active here before is not known: %s",
+			       why.msg);
 	for (const char *at = text; *at && l->n - before < LEDGER_LINES_MAX;) {
 		if (parse_line(at, &l->lines[l->n]))
 			l->n++;
 		at += strcspn(at, "\n");
 		at += *at == '\n';
 	}
+	return 0;
 }
 
 static int by_time(const void *a, const void *b)
@@ -103,14 +110,15 @@ static int by_time(const void *a, const void *b)
 
 int ledger_read(const struct store_place *p, struct ledger **ret, struct err *e)
 {
-	struct ledger *l = calloc(1, sizeof(*l));
+	autofree struct ledger *l = calloc(1, sizeof(*l));
+	int r = l ? read_file(p, 0, l, e) : err_nomem(e);
 
-	if (!l)
-		return err_nomem(e);
-	read_file(p, 0, l);
-	read_file(p, 1, l);
+	if (r == 0)
+		r = read_file(p, 1, l, e);
+	if (r < 0)
+		return r;
 	qsort(l->lines, l->n, sizeof(l->lines[0]), by_time);
-	*ret = l;
+	*ret = steal(l);
 	return 0;
 }
 
@@ -200,12 +208,15 @@ static int append_to(const struct store_place *p, int which, const struct ledger
 	autofree struct ledger *l = calloc(1, sizeof(*l));
 	autotext struct text t = {.s = NULL};
 	char path[PATH_MAX];
+	int r;
 
 	if (!l)
 		return err_nomem(e);
 	if (!ledger_path(p, which, path))
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", p->model_path);
-	read_file(p, which, l);
+	r = read_file(p, which, l, e);
+	if (r < 0)
+		return r;
 	trim(l);
 	for (size_t i = 0; i < l->n; i++)
 		print_line(&t, &l->lines[i]);

@@ -41,7 +41,11 @@ struct ledger {
 
 const char *ledger_event_name(enum ledger_event e);
 
-/* Both files; what cannot be read or makes no sense is passed over. *ret is freed by free(). */
+/*
+ * Both files; lines that make no sense are passed over. ERR_STALE where one is there that others
+ * may write or that cannot be read whole: nothing is served on what is half remembered. *ret is
+ * freed by free().
+ */
 int ledger_read(const struct store_place *p, struct ledger **ret, struct err *e);
 
 /* Add one event, now. `reason` may be NULL. */

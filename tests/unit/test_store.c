@@ -133,6 +133,28 @@ static void the_mark_stays_high(void **state)
 	assert_int_equal(served(), 5);
 }
 
+/* A restored backup is often its group's to write: bundles are refused then, and so is what is
+ * remembered of them, rather than taken for nothing. */
+static void a_ledger_that_others_may_write_is_no_empty_one(void **state)
+{
+	char path[PATH_MAX];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(install("1.0.0", 1, false), 0);
+	assert_int_equal(install("2.0.0", 2, false), 0);
+	assert_int_equal(store_roll_back_current(&place, b.trust, &e), 0);
+	snprintf(path, sizeof(path), "%s/.ledger", b.store);
+	assert_int_equal(chmod(path, 0660), 0);
+	assert_int_equal(install("2.0.0", 2, false), -ERR_STALE);
+	assert_int_equal(served(), -ERR_STALE);
+	assert_int_equal(store_activate(&place, "test-2.0.0", b.trust, 0, &e), -ERR_STALE);
+	assert_non_null(strstr(e.msg, "chmod go-w"));
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(served(), 1);
+	assert_int_equal(install("2.0.0", 2, false), -ERR_STALE);
+}
+
 static void nothing_before_is_told(void **state)
 {
 	struct err e = ERR_INIT;
@@ -529,6 +551,7 @@ int main(void)
 		with_bundles(versions_go_forward_and_back),
 		with_bundles(a_current_that_is_refused_is_left_behind),
 		with_bundles(the_mark_stays_high),
+		with_bundles(a_ledger_that_others_may_write_is_no_empty_one),
 		with_bundles(nothing_before_is_told),
 		with_bundles(a_bundle_that_others_may_write_is_not_activated),
 		with_bundles(another_bundle_of_the_same_version_takes_its_place),
