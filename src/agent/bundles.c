@@ -187,6 +187,18 @@ void agent_begin_probation(struct agent *a, struct model_set *before)
 		log_warn("%s: the bundle is not watched", e.msg);
 }
 
+/* `s` where this agent may serve it, else NULL: minimum_sequence may have risen since. */
+static struct model_set *keep_allowed(const struct agent *a, struct model_set *s)
+{
+	struct err e = ERR_INIT;
+
+	if (!s || check_bundle(a, &a->config, s, &e) == 0)
+		return s;
+	log_warn("%s: it is not gone back to", e.msg);
+	model_set_free(s);
+	return NULL;
+}
+
 static void remember_rejected(struct agent *a, const struct model_set *bad)
 {
 	a->has_rejected = true;
@@ -199,7 +211,7 @@ static void roll_back(struct agent *a, enum rollback_reason reason)
 {
 	const struct store_place place = place_of(&a->config);
 	const struct model_set *bad = meter_snapshot(a->meter)->set;
-	struct model_set *before = probation_take_before(a->probation);
+	struct model_set *before = keep_allowed(a, probation_take_before(a->probation));
 	struct trust *trust = NULL;
 	struct err e = ERR_INIT;
 	struct meter *m;

@@ -414,6 +414,24 @@ static void a_whitelist_changes_no_verdict(void **state)
 	assert_int_equal(meter_snapshot(agent.meter)->bundle.rollbacks[ROLLBACK_RANGE], 1);
 }
 
+/* A floor that was raised meanwhile holds for a rollback too. */
+static void nothing_below_the_floor_is_gone_back_to(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	install(1, keep_straight);
+	start();
+	tick(40);
+	install(3, bend_range);
+	write_config("  minimum_sequence: 2\n");
+	assert_int_equal(agent_reload(&agent, &e), 0);
+	assert_int_equal(serving(), 3);
+	tick(35);
+	assert_int_equal(serving(), 0);
+	assert_int_equal(meter_snapshot(agent.meter)->bundle.rollbacks[ROLLBACK_RANGE], 1);
+}
+
 static void without_a_version_before_the_prior_serves(void **state)
 {
 	(void)state;
@@ -559,6 +577,7 @@ int main(void)
 		with_agent(another_clock_widens_the_interval),
 		with_agent(staged_failures_roll_back_once_each),
 		with_agent(a_whitelist_changes_no_verdict),
+		with_agent(nothing_below_the_floor_is_gone_back_to),
 		with_agent(without_a_version_before_the_prior_serves),
 		with_agent(the_version_before_may_itself_be_on_probation),
 		with_agent(a_restart_on_probation_still_knows_the_version_before),
