@@ -21,9 +21,9 @@
 
 #define CONNECTIONS_MAX	  64
 #define INACTIVE_S	  10
-#define HEADER_DEADLINE_S 10
+#define DEADLINE_S	  10
 
-/* A connection that has not yet sent a whole request header. */
+/* A connection whose request header is awaited; then, the rest of it and that the answer is taken. */
 struct waiting {
 	int fd; /* -1: free */
 	int64_t since_s;
@@ -115,7 +115,6 @@ static int fd_of(struct MHD_Connection *connection)
 	return info ? info->connect_fd : -1;
 }
 
-/* The header of a request is whole: its connection waits no more. */
 static void stop_waiting(struct http *h, int fd)
 {
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
@@ -164,7 +163,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	(void)upload;
 	if (!*context) { /* the header came; wait for the (unwanted) body to end */
 		*context = h;
-		stop_waiting(h, fd_of(connection));
+		start_waiting(h, fd_of(connection)); /* as long again, for that and the answer */
 		return MHD_YES;
 	}
 	if (*upload_size) {
@@ -257,7 +256,7 @@ int http_fd(const struct http *h)
 
 void http_run(struct http *h)
 {
-	int64_t limit_s = now_s() - HEADER_DEADLINE_S;
+	int64_t limit_s = now_s() - DEADLINE_S;
 
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
 		if (h->waiting[i].fd >= 0 && h->waiting[i].since_s < limit_s)

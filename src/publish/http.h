@@ -6,7 +6,8 @@
  * The HTTP server: libmicrohttpd without threads, driven by the caller's
  * epoll loop through one descriptor. GET and HEAD only; at most 64
  * connections; a connection that sends no complete request header within 10 s
- * is closed, and so is one that is silent that long.
+ * is closed, and so is one that then does not send its body and take the answer
+ * within 10 s, or is silent that long.
  *
  * POST /-/reload, where a token was set and is sent as "Authorization: Bearer
  * TOKEN", asks the caller for a reload.

@@ -356,6 +356,26 @@ static void slow_headers_are_closed(void **state)
 	assert_in_range(seconds, 8, 13);
 }
 
+/* The same behind the header, where a body is announced. */
+static void slow_bodies_are_closed(void **state)
+{
+	static const char header[] =
+		"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n";
+	autofd int fd = dial();
+	char buf[64];
+	int seconds = 0;
+
+	(void)state;
+	assert_true(send(fd, header, sizeof(header) - 1, MSG_NOSIGNAL) > 0);
+	for (; seconds < 15; seconds++) {
+		if (send(fd, "G", 1, MSG_NOSIGNAL) < 0)
+			break;
+		if (await(fd, buf, sizeof(buf), 1000) >= 0)
+			break;
+	}
+	assert_in_range(seconds, 8, 13);
+}
+
 static void addresses_in_use_are_named(void **state)
 {
 	struct err e = ERR_INIT;
@@ -441,6 +461,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_many_connections_leave_the_first_served, serve,
 						stop),
 		cmocka_unit_test_setup_teardown(slow_headers_are_closed, serve, stop),
+		cmocka_unit_test_setup_teardown(slow_bodies_are_closed, serve, stop),
 		cmocka_unit_test_setup_teardown(history_holds_means_of_the_last_hour, some_snapshot,
 						no_snapshot),
 		cmocka_unit_test_setup_teardown(the_page_is_for_whoever_accepts_html, serve, stop),
