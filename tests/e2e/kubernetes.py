@@ -123,6 +123,10 @@ def whole(paths):
             yield f'{name(o)}: does not select its own pods'
         if pod.get('serviceAccountName', 'default') not in accounts | {'default'}:
             yield f"{name(o)}: no service account {pod['serviceAccountName']}"
+        context = pod.get('securityContext', {})
+        if 'fsGroup' in context and any('persistentVolumeClaim' in v for v in pod.get('volumes', [])) and \
+                context.get('fsGroupChangePolicy') != 'OnRootMismatch':
+            yield f'{name(o)}: kubelet lets the group write every file of its claims, at every mount'
         volumes = {v['name'] for v in pod.get('volumes', [])}
         used = set()
         for c in pod.get('initContainers', []) + pod['containers']:

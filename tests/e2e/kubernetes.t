@@ -26,6 +26,7 @@ clean "the base is restricted" restricted "${plain[@]}"
 clean "so are the model server and the training" restricted "$k"/model-server/*.yaml "$k/retrain-cronjob.yaml"
 clean "the base hangs together" whole "${plain[@]}"
 clean "with monitoring and a model server too" whole "${plain[@]}" "$k"/monitoring/*.yaml "$k"/model-server/*.yaml
+clean "so does the nightly training" whole "$k/retrain-cronjob.yaml"
 clean "the PrometheusRule is deploy/prometheus" rules "$k/monitoring/prometheusrule.yaml" \
 	"$top/deploy/prometheus/vmwatts-rules.yaml" "$top/deploy/prometheus/vmwatts-alerts.yaml"
 is "$(grep -c hostPath "${plain[@]}" | grep -cv ':0$')" 1 "hostPath is only spoken of"
@@ -43,6 +44,9 @@ wrong "a container that may gain privileges is found" restricted 's/allowPrivile
 wrong "a root container is found" restricted 's/runAsUser: 65532/runAsUser: 0/'
 wrong "a probe of no port is found" whole 's/port: http$/port: https/'
 wrong "a mount of no volume is found" whole 's/- name: state$/- name: stage/;t;'
+
+sed /fsGroupChangePolicy/d "$k/retrain-cronjob.yaml" >"$work/wrong.yaml"
+like "$(judge whole "$work/wrong.yaml")" "lets the group write" "a claim whose files become the group's is found"
 
 # ---- the names of the proposal
 for n in 'kind: DaemonSet' 'name: kepler-vm-energy' 'namespace: kepler-system' 'app: kepler-vm-energy' 'kepler-vm-models' 'kepler-vm-config' \
