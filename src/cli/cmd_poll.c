@@ -98,10 +98,37 @@ static int print_result(const struct poll_result *p)
 	return cli_print("poll", &t);
 }
 
+static int load_trust(const struct arguments *a, struct trust **ret, struct err *e)
+{
+	int r = trust_load(a->trust, a->o.model_path, ret, e);
+
+	if (r == 0 && !trust_count(*ret)) {
+		trust_free(*ret);
+		return err_set(e, -ERR_SIGNATURE,
+			       "--trust %s holds no key: nothing could be installed", a->trust);
+	}
+	return r;
+}
+
+/* Each look by the keys that are trusted then: one that was taken out counts no more. */
+static int look(const struct arguments *a, struct poll_result *ret, struct err *e)
+{
+	struct poll_options o = a->o;
+	struct trust *trust = NULL;
+	int r = load_trust(a, &trust, e);
+
+	if (r < 0)
+		return r;
+	o.trust = trust;
+	r = poll_once(&o, ret, e);
+	trust_free(trust);
+	return r;
+}
+
 static int look_once(const struct arguments *a, struct err *e)
 {
 	struct poll_result result;
-	int r = poll_once(&a->o, &result, e);
+	int r = look(a, &result, e);
 
 	if (r < 0)
 		return r;
@@ -147,7 +174,7 @@ static int look_again(struct arguments *a, struct err *e)
 		struct poll_result result;
 		struct err why = ERR_INIT;
 		double wait_s, chance = (double)random() / ((double)RAND_MAX + 1);
-		int r = poll_once(&a->o, &result, &why);
+		int r = look(a, &result, &why);
 
 		if (r == -EINTR)
 			return 0;
@@ -167,16 +194,14 @@ static int run(struct arguments *a, struct err *e)
 	struct trust *trust = NULL;
 	int r = check(a, e);
 
-	if (r == 0)
-		r = trust_load(a->trust, a->o.model_path, &trust, e);
-	if (r == 0 && !trust_count(trust))
-		r = err_set(e, -ERR_SIGNATURE,
-			    "--trust %s holds no key: nothing could be installed", a->trust);
-	a->o.trust = trust;
-	if (r == 0)
-		r = a->once ? look_once(a, e) : look_again(a, e);
+	if (r == 0 && a->once)
+		return look_once(a, e);
+	if (r == 0) /* what is wrong from the beginning ends it */
+		r = load_trust(a, &trust, e);
+	if (r < 0)
+		return r;
 	trust_free(trust);
-	return r;
+	return look_again(a, e);
 }
 
 int cmd_poll(int argc, char **argv)

@@ -257,6 +257,15 @@ wait_for 10 grep -q listen agent.log
 kill -HUP $agent_pid
 wait_for 10 grep -q "$version" agent.log
 is $? 0 "the running agent takes it on SIGHUP" || tail -5 agent.log
+# A key that is taken out while it runs.
+served=$(readlink store/current)
+"$vmwatts" model keygen --out spare >/dev/null
+cp spare.pub keys/web.pub
+cp "$data/${runs[12]}" good
+round good --promote always >/dev/null
+wait_for 10 grep -q "which is not trusted" poll.log
+is "$?$(readlink store/current)" "0$served" "a key that is taken out while it looks counts no more"
+cp K.pub keys/web.pub
 kill $poll_pid
 wait $poll_pid
 is $? 0 "SIGTERM ends the poller"
