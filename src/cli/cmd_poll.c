@@ -27,6 +27,7 @@ struct arguments {
 	struct poll_options o;
 	const char *trust, *interval, *max_size, *log_format;
 	bool once, json;
+	long long threshold;
 	double interval_s;
 };
 
@@ -76,6 +77,10 @@ static int check(struct arguments *a, struct err *e)
 	if (a->max_size && (parse_size(a->max_size, &max_size) < 0 || max_size < 1024 ||
 			    max_size > BUNDLE_MAX_BYTES))
 		return err_set(e, -ERR_USAGE, "--max-size takes 1K to 16M");
+	if (a->threshold < 1 || a->threshold > BUNDLE_SIGNATURES_MAX)
+		return err_set(e, -ERR_USAGE, "--signature-threshold: 1 to %d",
+			       BUNDLE_SIGNATURES_MAX);
+	a->o.signatures = (unsigned)a->threshold;
 	if (a->log_format && log_format_parse(a->log_format, &format) < 0)
 		return err_set(e, -ERR_USAGE, "--log-format takes text or json");
 	log_setup(LOG_LEVEL_INFO, format);
@@ -102,6 +107,8 @@ static int load_trust(const struct arguments *a, struct trust **ret, struct err 
 {
 	int r = trust_load(a->trust, a->o.model_path, ret, e);
 
+	if (r == 0)
+		trust_require(*ret, a->o.signatures);
 	if (r == 0 && !trust_count(*ret)) {
 		trust_free(*ret);
 		return err_set(e, -ERR_SIGNATURE,
@@ -207,13 +214,16 @@ static int run(struct arguments *a, struct err *e)
 int cmd_poll(int argc, char **argv)
 {
 	struct arguments a = {.o = {.model_path = MODEL_PATH, .stop_fd = -1},
-			      .trust = TRUSTED_KEYS};
+			      .trust = TRUSTED_KEYS,
+			      .threshold = 1};
 	struct timespec now;
 	const struct option_spec options[] = {
 		{"url", "URL", OPTION_STRING, &a.o.url,
 		 "https://HOST/FOLDER, file:///FOLDER, or http:// on this machine"},
 		{"trust", "DIR", OPTION_STRING, &a.trust,
 		 "trusted keys, or one K.pub (" TRUSTED_KEYS ")"},
+		{"signature-threshold", "K", OPTION_INT, &a.threshold,
+		 "different trusted keys that must have signed (1)"},
 		{"model-path", "DIR", OPTION_STRING, &a.o.model_path,
 		 "the agent's store (" MODEL_PATH ")"},
 		{"once", NULL, OPTION_FLAG, &a.once, "look once and leave"},

@@ -60,6 +60,8 @@ static int get(const struct poll_options *o, const char *url, size_t max, const 
 	if (r < 0)
 		return r;
 	r = host_http_get(http, &q, url, e);
+	if (r < 0 && q.status == 404)
+		r = -ENOENT; /* the sentence stays */
 	if (r == 0) {
 		ret->body = q.body;
 		ret->unchanged = q.unchanged;

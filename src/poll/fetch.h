@@ -13,7 +13,10 @@ struct fetch {
 	bool unchanged;	  /* the ETag still holds: no body */
 };
 
-/* NAME below the location, at most `max` bytes. `etag` is asked for, or NULL. -EFBIG over `max`. */
+/*
+ * NAME below the location, at most `max` bytes. `etag` is asked for, or NULL. -EFBIG over `max`,
+ * -ENOENT where there is none.
+ */
 int fetch_file(const struct poll_options *o, const char *name, size_t max, const char *etag,
 	       struct fetch *ret, struct err *e);
 

@@ -103,26 +103,53 @@ static int check_bytes(const struct pointer *p, const struct text *body, struct 
 	return 0;
 }
 
-/* The bundle and its signature into `folder`, which is private. */
+/* Signature `i` of the bundle that will be BUNDLE. */
+static int download_signature(const struct poll_options *o, const char *bundle, unsigned i,
+			      struct err *e)
+{
+	char path[PATH_MAX];
+	struct fetch sig;
+	int r = bundle_signature_path(bundle, i, path, e);
+
+	if (r == 0)
+		r = fetch_file(o, strrchr(path, '/') + 1, SIGNATURE_MAX, NULL, &sig, e);
+	if (r < 0)
+		return r;
+	r = file_replace(path, 0600, sig.body.len ? sig.body.s : "", sig.body.len, e);
+	text_release(&sig.body);
+	return r;
+}
+
+/* All that count: where one is enough, the first. */
+static int download_signatures(const struct poll_options *o, const char *bundle, struct err *e)
+{
+	int r = download_signature(o, bundle, 1, e);
+
+	for (unsigned i = 2; r == 0 && o->signatures > 1 && i <= BUNDLE_SIGNATURES_MAX; i++) {
+		struct err why = ERR_INIT;
+
+		r = download_signature(o, bundle, i, &why);
+		if (r == -ENOENT)
+			return 0;
+		if (r < 0)
+			return err_set(e, r, "%s", why.msg);
+	}
+	return r;
+}
+
+/* The bundle and its signatures into `folder`, which is private. */
 static int download(const struct poll_options *o, const struct pointer *p, const char *folder,
 		    char bundle[PATH_MAX], struct err *e)
 {
-	char name[sizeof(p->file) + 16], sig_path[PATH_MAX];
-	struct fetch bytes, sig;
+	struct fetch bytes;
 	int r;
 
 	if (p->bytes > o->max_bytes)
 		return err_set(e, -EFBIG, "%s has %llu bytes, --max-size allows %zu", p->file,
 			       (unsigned long long)p->bytes, o->max_bytes);
-	snprintf(name, sizeof(name), "%s.minisig", p->file);
-	if (snprintf(bundle, PATH_MAX, "%s/%s", folder, p->file) >= PATH_MAX ||
-	    snprintf(sig_path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
+	if (snprintf(bundle, PATH_MAX, "%s/%s", folder, p->file) >= PATH_MAX)
 		return err_set(e, -ENAMETOOLONG, "--model-path: path too long");
-	r = fetch_file(o, name, SIGNATURE_MAX, NULL, &sig, e);
-	if (r < 0)
-		return r;
-	r = file_replace(sig_path, 0600, sig.body.len ? sig.body.s : "", sig.body.len, e);
-	text_release(&sig.body);
+	r = download_signatures(o, bundle, e);
 	if (r == 0)
 		r = fetch_file(o, p->file, p->bytes, NULL, &bytes, e);
 	if (r < 0)
@@ -136,11 +163,13 @@ static int download(const struct poll_options *o, const struct pointer *p, const
 
 static void remove_folder(const char *folder, const char *file)
 {
-	static const char *const suffixes[] = {"", ".minisig"};
-	char path[PATH_MAX];
+	char bundle[PATH_MAX], path[PATH_MAX];
 
-	for (size_t i = 0; i < array_size(suffixes); i++) {
-		if (snprintf(path, PATH_MAX, "%s/%s%s", folder, file, suffixes[i]) < PATH_MAX)
+	if (snprintf(bundle, PATH_MAX, "%s/%s", folder, file) >= PATH_MAX)
+		return;
+	unlink(bundle);
+	for (unsigned i = 1; i <= BUNDLE_SIGNATURES_MAX; i++) {
+		if (bundle_signature_path(bundle, i, path, NULL) == 0)
 			unlink(path);
 	}
 	rmdir(folder);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* retrain, poll: what is held out, when a candidate is better beyond noise, the pointer, the wait.
  */
-#include "test.h"
+#include "bundles.h"
 
 #include <math.h>
 
@@ -267,6 +267,43 @@ static void only_safe_locations_are_taken(void **state)
 		assert_int_equal(poll_check_url(bad[i], NULL), -ERR_USAGE);
 }
 
+/* As many keys must sign as the agent asks for, and their signatures come along. */
+static void a_second_signature_is_fetched_where_it_is_asked_for(void **state)
+{
+	struct bundles b = {0};
+	char path[PATH_MAX], url[96], latest[128], *data;
+	struct poll_options o = {.url = url, .max_bytes = 1u << 20, .stop_fd = -1};
+	struct pointer p = {.file = "1.0.0.vmw", .sequence = 1};
+	struct poll_result result;
+	struct err e = ERR_INIT;
+	struct text t = {0};
+	size_t len;
+
+	(void)state;
+	bundles_setup(&b);
+	snprintf(url, sizeof(url), "file://%s", b.dir);
+	snprintf(latest, sizeof(latest), "%s/latest", b.dir);
+	bundles_make(&b, "1.0.0", 1, 0, path);
+	assert_int_equal(file_read(path, BUNDLE_MAX_BYTES, true, &data, &len, &e), 0);
+	pointer_measure(&p, data, len);
+	pointer_write(&p, &t);
+	assert_int_equal(file_replace(latest, 0644, t.s, t.len, &e), 0);
+	o.model_path = b.store;
+	o.trust = b.trust;
+	o.signatures = 2;
+	trust_require(b.trust, 2);
+	assert_int_equal(poll_once(&o, &result, &e), -ERR_SIGNATURE);
+	assert_non_null(strstr(e.msg, "signature_threshold asks for 2"));
+	bundles_sign(&b, path, 1, 2);
+	assert_int_equal(poll_once(&o, &result, &e), 0);
+	assert_true(result.installed);
+	assert_int_equal(poll_once(&o, &result, &e), 0);
+	assert_false(result.installed);
+	text_release(&t);
+	free(data);
+	bundles_teardown(&b);
+}
+
 static int collect(struct events *ev, const char *path, void *arg)
 {
 	text_printf(arg, "%s=%s;", path, events_scalar(ev));
@@ -331,6 +368,7 @@ int main(void)
 		cmocka_unit_test(a_pointer_that_leads_astray_is_refused),
 		cmocka_unit_test(waits_grow_with_failures_up_to_an_hour),
 		cmocka_unit_test(only_safe_locations_are_taken),
+		cmocka_unit_test(a_second_signature_is_fetched_where_it_is_asked_for),
 		cmocka_unit_test(json_is_read_as_paths_and_words),
 		cmocka_unit_test(words_become_options),
 	};
