@@ -17,26 +17,30 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from typing import Any, Dict, List, Optional, Tuple
 
 MEMORY_BYTES = 4 << 30
+ANSWER_BYTES = 16 << 20  # 10,000 rows are a tenth of it
 ANSWER_S = 5.0
 START_S = 60.0
 
-# Refused with EPERM: connections, programs, other processes, changes to files, mounts, keys, the kernel.
+# Refused with EPERM: connections, programs, other processes (signals to them too), changes to files, mounts, keys, the kernel.
 SYSTEM_CALLS: Dict[str, List[int]] = {
-    "x86_64": [41, 42, 43, 44, 46, 49, 50, 53, 57, 58, 59, 62, 76, 77, 82, 83, 84, 85, 86, 87, 88, 90, 91, 92, 93, 94, 101, 132,
-               133, 155, 161, 165, 166, 169, 175, 176, 200, 234, 235, 246, 248, 249, 250, 258, 259, 260, 261, 263, 264, 265,
-               266, 268, 272, 280, 288, 304, 308, 310, 311, 313, 316, 320, 321, 322, 323, 425, 426, 427, 434, 438],
-    "aarch64": [33, 34, 35, 36, 37, 38, 39, 40, 41, 45, 46, 51, 52, 53, 54, 55, 88, 97, 104, 105, 106, 117, 129, 130, 131,
-                142, 198, 199, 200, 201, 202, 203, 206, 211, 217, 218, 219, 221, 241, 242, 265, 268, 270, 271, 273, 276, 280,
-                281, 282, 425, 426, 427, 434, 438],
+    "x86_64": [41, 42, 43, 44, 46, 49, 50, 53, 57, 58, 59, 62, 76, 77, 82, 83, 84, 85, 86, 87, 88, 90, 91, 92, 93, 94, 101, 129,
+               132, 133, 155, 161, 165, 166, 169, 175, 176, 188, 189, 190, 197, 198, 199, 200, 234, 235, 246, 248, 249, 250,
+               258, 259, 260, 261, 263, 264, 265, 266, 268, 272, 280, 288, 297, 304, 307, 308, 310, 311, 313, 316, 320, 321, 322,
+               323, 424, 425, 426, 427, 434, 438, 452],
+    "aarch64": [5, 6, 7, 14, 15, 16, 33, 34, 35, 36, 37, 38, 39, 40, 41, 45, 46, 51, 52, 53, 54, 55, 88, 97, 104, 105, 106, 117,
+                129, 130, 131, 138, 142, 198, 199, 200, 201, 202, 203, 206, 211, 217, 218, 219, 221, 240, 241, 242, 265, 268, 269,
+                270, 271, 273, 276, 280, 281, 282, 424, 425, 426, 427, 434, 438, 452],
 }
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 CLONE, CLONE3, CLONE_THREAD = {"x86_64": 56, "aarch64": 220}, 435, 0x10000
 OPENAT2, OPENS = 437, {"x86_64": [(2, 1), (257, 2)], "aarch64": [(56, 2)]}  # number, which argument has the flags
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+PRLIMIT = {"x86_64": 302, "aarch64": 261}  # of itself only
 CLONE_NEWNET, CLONE_NEWUSER = 0x40000000, 0x10000000
 
 
@@ -47,6 +51,7 @@ def _filter(machine: str) -> bytes:
         (load, "", "", 4), (equal, "", "kill", ARCHITECTURES[machine]), (load, "", "", 0), (at_least, "deny", "", 0x40000000)]
     code += [(equal, "deny", "", number) for number in SYSTEM_CALLS[machine]]
     code += [(equal, "unknown", "", number) for number in (CLONE3, OPENAT2)]  # libraries fall back to what is looked at here
+    code += [(equal, "", "+2", PRLIMIT[machine]), (load, "", "", 16), (any_bit, "deny", "allow", 0xFFFFFFFF)]
     for number, argument in OPENS[machine]:
         code += [(equal, "", "+2", number), (load, "", "", 16 + 8 * argument), (any_bit, "deny", "allow", WRITES)]
     code += [(equal, "", "allow", CLONE[machine]), (load, "", "", 16), (any_bit, "allow", "deny", CLONE_THREAD)]
@@ -131,10 +136,11 @@ class SandboxedModel:
         path = [p for p in sys.path if p]
         self._child = subprocess.Popen(
             [sys.executable, "-m", "vmwatts_bridge.sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=True,
+            start_new_session=True,  # without a terminal, or it could type into ours
             env={"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8",
                  "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}, cwd="/")
         self._lock = threading.Lock()
-        self._rest = b""
+        self._rest = bytearray()
         encoded = {"model": base64.b64encode(model).decode(), "scaler": base64.b64encode(scaler).decode() if scaler else ""}
         try:
             about = self._ask(encoded, START_S)
@@ -147,20 +153,29 @@ class SandboxedModel:
     def _ask(self, question: Dict[str, Any], seconds: float) -> Dict[str, Any]:
         pipe = self._child.stdin, self._child.stdout
         assert pipe[0] and pipe[1]
+        end = time.monotonic() + seconds
         try:
             pipe[0].write(json.dumps(question).encode() + b"\n")
             pipe[0].flush()
-            while b"\n" not in self._rest:
-                if not select.select([pipe[1]], [], [], seconds)[0]:
+            while b"\n" not in self._rest[-1 << 16:]:
+                if not select.select([pipe[1]], [], [], max(end - time.monotonic(), 0))[0]:
                     raise RuntimeError(f"the sandbox did not answer within {seconds:g} s")
                 more = os.read(pipe[1].fileno(), 1 << 16)
                 if not more:
                     raise RuntimeError("the sandbox died: the model did what it may not, or is none")
                 self._rest += more
+                if len(self._rest) > ANSWER_BYTES:
+                    raise RuntimeError(f"the sandbox says more than {ANSWER_BYTES >> 20} MiB")
         except (BrokenPipeError, ValueError):
             raise RuntimeError("the sandbox is gone") from None
-        line, _, self._rest = self._rest.partition(b"\n")
-        answer: Dict[str, Any] = json.loads(line)
+        line, _, rest = bytes(self._rest).partition(b"\n")
+        self._rest[:] = rest
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise RuntimeError("the sandbox says what is no answer")
         return answer
 
     def predict(self, rows: List[List[float]]) -> List[float]:

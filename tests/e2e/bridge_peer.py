@@ -37,11 +37,39 @@ def write():
     os.write(fd, b"x")
 attempt("write", write)
 attempt("fork", os.fork)
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*words):
+    if libc.syscall(*words):
+        raise OSError(ctypes.get_errno(), "")
+queued = (ctypes.c_int * 32)(0, 0, -1)
+attempt("signal", lambda: call(129, os.getppid(), 0, queued)) # rt_sigqueueinfo: kill by another name
+attempt("limits", lambda: call(302, os.getppid(), 7, None, None)) # prlimit64
+said.append("terminal=" + ("own" if os.getsid(0) == os.getpid() else "shared"))
 class Model:
     def predict(self, rows):
         raise ValueError(" ".join(said))
 result = Model()
 '''.replace("WORK", repr(os.getcwd()))
+        return (eval, ("(lambda d: (exec(%r, d), d['result'])[1])({})" % code,))
+
+
+class Rude:
+    """A pickle whose model never ends its answer: slowly, or as fast as it can."""
+
+    def __init__(self, bytes_at_once, pause_s):
+        self.say = bytes_at_once, pause_s
+
+    def __reduce__(self):
+        code = '''
+import os, time
+class Model:
+    def predict(self, rows):
+        while True:
+            os.write(3, b" " * %d) # where answers go
+            time.sleep(%g)
+result = Model()
+''' % self.say
         return (eval, ("(lambda d: (exec(%r, d), d['result'])[1])({})" % code,))
 
 
@@ -53,7 +81,7 @@ def make():
     from sklearn.preprocessing import StandardScaler
     x = rows(2000)
     y = 5 + 40 * x[:, 0] ** .7 + .05 * x[:, 2]
-    for folder in "mpe":
+    for folder in "mpeab":
         os.mkdir(folder, 0o755)
     scaler = StandardScaler().fit(x)
     linear = LinearRegression().fit(scaler.transform(x), y)
@@ -69,10 +97,11 @@ def make():
     booster.feature_names = FEATURES
     booster.save_model("m/dram_model.ubj")
     forest = GradientBoostingRegressor(n_estimators=20).fit(scaler.transform(x), y)
-    for name, what in (("p/package_model.pkl", forest), ("p/scaler.pkl", scaler), ("e/package_model.pkl", Attack())):
+    for name, what in (("p/package_model.pkl", forest), ("p/scaler.pkl", scaler), ("e/package_model.pkl", Attack()),
+                       ("a/package_model.pkl", Rude(1, .5)), ("b/package_model.pkl", Rude(65536, 0))):
         with open(name, "wb") as f:
             pickle.dump(what, f)
-    for folder in "pe":
+    for folder in "peab":
         with open(folder + "/features.json", "w") as f:
             json.dump(FEATURES, f)
     t = rows(200)
