@@ -158,6 +158,18 @@ int file_output(const char *path, mode_t mode, const void *data, size_t len, str
 	return r < 0 ? err_errno(e, "%s", path) : 0;
 }
 
+bool file_is_temporary(const char *name)
+{
+	size_t digits = 0, n = strlen(name);
+	static const char mark[] = ".new-";
+
+	while (digits < n && strchr("0123456789", name[n - digits - 1]))
+		digits++;
+	n -= digits;
+	return digits && n >= sizeof(mark) - 1 &&
+	       !memcmp(name + n - (sizeof(mark) - 1), mark, sizeof(mark) - 1);
+}
+
 int file_replace(const char *path, mode_t mode, const void *data, size_t len, struct err *e)
 {
 	char temporary[PATH_MAX];

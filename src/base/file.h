@@ -33,6 +33,9 @@ int file_check_secret(const char *path, const struct stat *st, struct err *e);
  */
 int file_replace(const char *path, mode_t mode, const void *data, size_t len, struct err *e);
 
+/* Whether NAME is that new file: PATH.new-PID, of a writer that is at work or was killed. */
+bool file_is_temporary(const char *name);
+
 /* The same for a path that a user names for output; a device, a pipe or a link is written to. */
 int file_output(const char *path, mode_t mode, const void *data, size_t len, struct err *e);
 

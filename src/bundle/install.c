@@ -54,7 +54,7 @@ static void sweep(const char *model_path)
 	DIR *d = opendir(model_path);
 
 	for (struct dirent *at; d && (at = readdir(d));) {
-		if (strstr(at->d_name, ".new-"))
+		if (file_is_temporary(at->d_name))
 			unlinkat(dirfd(d), at->d_name, 0);
 	}
 	if (d)

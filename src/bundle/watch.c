@@ -8,6 +8,8 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define EVENTS                                                                                     \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |    \
 	 IN_ONLYDIR)
@@ -38,7 +40,7 @@ bool watch_directory(struct watch *w, const char *directory)
 
 static bool matters(const char *name)
 {
-	return !strcmp(name, "..data") || (name[0] != '.' && !strstr(name, ".new-"));
+	return !strcmp(name, "..data") || (name[0] != '.' && !file_is_temporary(name));
 }
 
 bool watch_read(struct watch *w)

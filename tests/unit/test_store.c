@@ -265,6 +265,21 @@ static void several_keys_must_sign(void **state)
 	model_set_free(s);
 }
 
+/* Only what ends as a temporary file's name does is swept away. */
+static void a_version_may_have_new_in_it(void **state)
+{
+	struct err e = ERR_INIT;
+	char path[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(install("2.new-1", 2, false), 0);
+	snprintf(path, sizeof(path), "%s/test-9.vmw.new-123", b.store);
+	assert_int_equal(file_replace(path, 0600, "x", 1, &e), 0);
+	assert_int_equal(install("1.0.0", 1, false), -ERR_STALE);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(served(), 2);
+}
+
 static void gc_keeps_what_is_needed(void **state)
 {
 	static const char *const versions[] = {"1", "2", "3", "4", "5", "6"};
@@ -558,6 +573,7 @@ int main(void)
 		with_bundles(another_name_of_the_same_file_is_refused),
 		with_bundles(expired_is_not_activated),
 		with_bundles(several_keys_must_sign),
+		with_bundles(a_version_may_have_new_in_it),
 		with_bundles(gc_keeps_what_is_needed),
 		with_bundles(planted_links_are_not_followed),
 		with_bundles(a_config_map_is_read_through_its_links),
