@@ -210,7 +210,10 @@ int cli_parse(int argc, char **argv, const struct command_help *h,
 
 int cli_fail(const char *command, const struct err *e)
 {
-	fprintf(stderr, "vmwatts %s: %s\n", command, e->msg);
+	autotext struct text t = {.s = NULL};
+
+	text_visible(&t, e->msg); /* it may quote what others wrote */
+	fprintf(stderr, "vmwatts %s: %s\n", command, t.s && !t.failed ? t.s : "");
 	return e->code == -ERR_USAGE ? 2 : 1;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/kernel.h"
+#include "base/text.h"
 
 struct host_talk host_talk(FILE *to)
 {
@@ -26,14 +27,16 @@ static void wipe(struct host_talk *t)
 
 void host_say(struct host_talk *t, const char *fmt, ...)
 {
+	autotext struct text visible = {.s = NULL};
+	char line[1024];
 	va_list ap;
 
-	wipe(t);
-	fputs("vmwatts record host: ", t->to);
 	va_start(ap, fmt);
-	vfprintf(t->to, fmt, ap);
+	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	fputc('\n', t->to);
+	text_visible(&visible, line); /* names and reasons are others' words */
+	wipe(t);
+	fprintf(t->to, "vmwatts record host: %s\n", visible.s && !visible.failed ? visible.s : "");
 	fflush(t->to);
 }
 

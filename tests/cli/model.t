@@ -117,6 +117,7 @@ refused 2 "unknown option --allow-older" "rollback is always to an older one" st
 is "$(model verify --help | grep -cE -- '--(keep|history|allow-older|state-dir)')" 0 "verify's help is of verify"
 refused 1 "m-9" "activate of what is not there" store activate m-9
 refused 2 "NAME-VERSION" "activate of a path" store activate ../m
+refused 2 "'a/.x1b.31m'" "what a message quotes is shown, and is no command to the terminal" store activate $'a/\e[31m'
 mkdir keys && cp k.pub other.pub keys
 two() { model verify b.vmw --trusted-keys keys --signature-threshold 2; }
 refused 1 "signature_threshold asks for 2" "one of two keys" two
