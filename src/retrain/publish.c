@@ -3,10 +3,12 @@
 #include "retrain/publish.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -58,6 +60,20 @@ int publish_serving(const char *folder, const char *name, const struct trust *t,
 	}
 	*ret = s;
 	return 0;
+}
+
+int publish_check(const char *folder, struct err *e)
+{
+	char parent[PATH_MAX];
+
+	if (access(folder, W_OK | X_OK) == 0)
+		return 0;
+	if (errno == ENOENT) {
+		snprintf(parent, sizeof(parent), "%s", folder);
+		if (access(dirname(parent), W_OK | X_OK) == 0)
+			return 0;
+	}
+	return err_errno(e, "--publish %s can be neither written nor made", folder);
 }
 
 static int put_files(const char *folder, const char *path, const struct pointer *p,

@@ -18,6 +18,9 @@
 int publish_serving(const char *folder, const char *name, const struct trust *t,
 		    struct model_set **ret, struct err *e);
 
+/* Whether publish_put() will be able to: `folder` can be written, or made. */
+int publish_check(const char *folder, struct err *e);
+
 /* Publish the bundle at `path` and its signature. Doing it again changes nothing. */
 int publish_put(const char *folder, const char *path, const struct trust *t, struct err *e);
 

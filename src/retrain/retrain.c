@@ -314,9 +314,11 @@ int retrain_round(const struct retrain_options *o, struct text *ret, struct err 
 	struct round r = {.o = o, .work = {.lock_fd = -1}};
 	int code = work_open(o->work, o->dry_run, &r.work, e);
 
-	/* The key first: nobody should wait for a training that cannot be signed. */
+	/* These first: nobody should wait for a training that cannot be signed or published. */
 	if (code == 0)
 		code = secret_key_read(o->sign_key, &r.key, e);
+	if (code == 0)
+		code = publish_check(o->publish, e);
 	if (code == 0)
 		code = state_load(&r.work, &r.state, e);
 	if (code == 0 && o->dry_run)

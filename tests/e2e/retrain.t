@@ -22,6 +22,9 @@ spoilt() { # RECORDING NAME COLUMN-EXPRESSION: a copy whose package label is ano
 
 # ---- the first round, and one with nothing new ----
 mkdir rec
+refused 1 "no/pub can be neither written nor made" "where nothing can be published nothing is trained" \
+	"$vmwatts" retrain --recordings rec --work w --publish no/pub --sign-key K.key
+rm -rf w
 cp "$data/${runs[0]}" "$data/${runs[1]}" "$data/${runs[2]}" rec
 printf 'time_s,cpu_utilization\n1,0.5\n' >rec/nolabel.csv
 cp "$data/${runs[0]}" rec/half.guest.csv
