@@ -66,6 +66,8 @@ int onnx_pick(struct onnx_reader *r, const Onnxfile__Node *node, struct value *r
 		return r->e->code;
 	if (v->kind != VALUE_COLUMNS || which->kind != VALUE_CONSTANT)
 		return onnx_unsupported(r, node, "it may only choose among features");
+	if (which->rows != 1)
+		return onnx_unsupported(r, node, "it chooses by one row of numbers");
 	*ret = (struct value){.kind = VALUE_COLUMNS, .n = which->n};
 	ret->columns = onnx_take(r, which->n, sizeof(*ret->columns));
 	for (size_t i = 0; ret->columns && i < which->n; i++) {

@@ -232,6 +232,21 @@ static void every_cut_file_is_refused(void **state)
 	assert_true(onnx_read("", 0, 0, &r, &e) < 0);
 }
 
+/* An index of no rows and two columns holds nothing: what is behind it is not ours to read. */
+static void an_onnx_index_without_rows_is_refused(void **state)
+{
+	static const char file[] =
+		":E\012\040\012\001X\012\001I\022\001Y\042\025ArrayFeatureExtractor*\011\012"
+		"\002\000\002\020\007B\001IZ\021\012\001X\022\014\012\012\010\001\022\006\012"
+		"\000\012\002\010\003b\003\012\001Y";
+	struct regressor r;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(onnx_read(file, sizeof(file) - 1, 0, &r, &e), -ERR_DATA);
+	assert_non_null(strstr(e.msg, "one row of numbers"));
+}
+
 static void a_tree_that_loops_is_refused(void **state)
 {
 	struct plain_tree t;
@@ -311,6 +326,7 @@ int main(void)
 		cmocka_unit_test(a_row_norm_wants_each_input_once),
 		cmocka_unit_test(what_is_exported_says_what_cannot_come_back),
 		cmocka_unit_test(every_cut_file_is_refused),
+		cmocka_unit_test(an_onnx_index_without_rows_is_refused),
 		cmocka_unit_test(a_tree_that_loops_is_refused),
 		cmocka_unit_test(unknown_features_are_named),
 		cmocka_unit_test(input_names_read_back),
