@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #define VERSIONS "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -61,8 +62,11 @@ int channel_tls_client(const char *ca, struct channel_tls **ret, struct err *e)
 int channel_tls_server(const char *cert, const char *key, struct channel_tls **ret, struct err *e)
 {
 	struct channel_tls *t = NULL;
+	struct stat st;
 	int r;
 
+	if (stat(key, &st) == 0 && file_check_secret(key, &st, e) < 0)
+		return e->code;
 	if (tls_new(true, &t, e) < 0)
 		return e->code;
 	r = gnutls_certificate_set_x509_key_file(t->credentials, cert, key, GNUTLS_X509_FMT_PEM);

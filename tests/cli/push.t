@@ -48,6 +48,9 @@ refused 2 "needs --cert" "TCP without a certificate" "$vmwatts" record host --re
 refused 2 "need --tokens" "TCP without tokens" "$vmwatts" record host --receive tcp://:0 --cert a --key b --out x.vmt
 refused 2 "is not tcp://" "an address that is none" "$vmwatts" record host --receive carrier-pigeon --out x.vmt
 refused 2 "are for --receive" "a certificate for nobody" "$vmwatts" record host --all --cert a --out x.vmt
+chmod 644 host.key
+refused 1 "host.key.*chmod 600" "a certificate's key that others may read" host --out x.vmt
+chmod 600 host.key
 chmod 644 tokens
 refused 1 "chmod 600" "tokens that others may read" host --out x.vmt
 chmod 600 tokens
