@@ -88,6 +88,8 @@ if [ -x "$render" ]; then
 	clean "restricted" restricted "$work/other.yaml"
 	like "$(cat "$work/other.yaml")" 'secretName: mine' "takes bundles from a secret"
 	is "$(grep -c 'kepler-system\|kind: Namespace' "$work/other.yaml")" 0 "and stays in its namespace"
+	"$render" helm r "$k/chart" other modelServer.enabled=true networkPolicy.enabled=false >"$work/open.yaml" 2>&1
+	is "$?$(grep -c 'kind: NetworkPolicy' "$work/open.yaml")" 00 "without network policies there is none, of the model server's either"
 	grep -q 'hostPath' "$work/proposal.yaml" && grep -q -- '- --root' "$work/proposal.yaml" && grep -q -- '- PERFMON' "$work/pmu.yaml" &&
 		grep -q '/run/kepler/powercap' "$work/powercap.yaml"
 	ok $? "the overlays bring what they are for"
