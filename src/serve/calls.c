@@ -23,6 +23,7 @@
 
 #define WAITING_FIRST 64 /* calls that wait for the busiest method; 4 for others */
 #define STREAMS_MAX   16384
+#define WATCHERS_MAX  512 /* of health, which need no token */
 #define POLL_MS	      200
 #define CLOSE_TAG     1u
 
@@ -38,6 +39,7 @@ struct call {
 	grpc_byte_buffer *in, *out;
 	struct session *session;
 	bool headers_sent, sending, told; /* told: a watcher knows that we leave */
+	bool watches;			  /* counted in n_watchers */
 	unsigned pending;		  /* batches under way */
 	int cancelled;
 	grpc_status_code code;
@@ -50,6 +52,7 @@ struct calls {
 	grpc_completion_queue *queue;
 	void *registered[STATS_METHODS];
 	struct call *resting, *watchers;
+	size_t n_watchers;
 	struct arena arena;
 	unsigned drain_ms;
 	bool leaving;
@@ -124,6 +127,7 @@ static void end(struct calls *c, struct call *call)
 			memory_order_relaxed);
 		grpc_call_unref(call->call);
 	}
+	c->n_watchers -= call->watches;
 	if (call->session) {
 		session_free(call->session);
 		atomic_fetch_sub(&s->streams, 1);
@@ -314,6 +318,20 @@ static void tell_watcher(struct calls *c, struct call *call)
 	finish(c, call, &o);
 }
 
+static void await_watcher(struct calls *c, struct call *call)
+{
+	struct outcome o = {.code = GRPC_STATUS_RESOURCE_EXHAUSTED};
+
+	if (c->n_watchers >= WATCHERS_MAX) {
+		snprintf(o.why, sizeof(o.why), "as many watchers as this server takes are there");
+		finish(c, call, &o);
+		return;
+	}
+	call->watches = true;
+	c->n_watchers++;
+	await_message(c, call, NULL);
+}
+
 static void on_message(struct calls *c, struct call *call, bool ok)
 {
 	struct outcome o = {.code = GRPC_STATUS_OK};
@@ -349,7 +367,7 @@ static void on_call(struct calls *c, struct call *call, bool ok)
 	} else if (methods[call->index].kind == METHOD_STREAM) {
 		begin_stream(c, call);
 	} else {
-		await_message(c, call, NULL);
+		await_watcher(c, call);
 	}
 }
 

@@ -116,6 +116,14 @@ def client(address, ca, token_file, store, other, csv_path):
     check(health.Check(health_pb2.HealthCheckRequest(service="PowerEstimationService"), timeout=10).status == 1,
           "health answers without a token")
     check(refused(lambda: health.Check(health_pb2.HealthCheckRequest(service="x"), timeout=10), "NOT_FOUND"), "and knows its services")
+    crowd = [grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), [("grpc.use_local_subchannel_pool", 1), ("n", n)])
+             for n in range(5)]
+    calls = [health_pb2_grpc.HealthStub(c).Watch(health_pb2.HealthCheckRequest(), timeout=30) for c in crowd for _ in range(120)]
+    told = sum(not refused(lambda w=w: next(w), "RESOURCE_EXHAUSTED") for w in calls)
+    check(told == 512 and health.Check(health_pb2.HealthCheckRequest(), timeout=10).status == 1,
+          f"{told} of 600 watchers without a token are taken, and health still answers")
+    for c in crowd:
+        c.close()
     database = ProtoReflectionDescriptorDatabase(channel)
     check("PowerEstimationService" in database.get_services(), "reflection lists the service")
     service = DescriptorPool(database).FindServiceByName("PowerEstimationService")
