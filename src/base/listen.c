@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,13 +44,16 @@ bool listen_address_ok(const char *address)
 	       n <= 65535;
 }
 
-static int try_listen(const struct addrinfo *a, int backlog)
+static int try_listen(const struct addrinfo *a, bool every, int backlog)
 {
-	int one = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1, none = 0;
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (every && a->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &none, sizeof(none));
 	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, backlog) < 0) {
 		int r = -errno;
 
@@ -74,8 +78,13 @@ int listen_open(const char *address, int backlog, struct err *e)
 	r = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
 	if (r != 0)
 		return err_set(e, -ERR_CONFIG, "listen %s: %s", address, gai_strerror(r));
-	for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
-		fd = try_listen(a, backlog);
+	/* Of every address IPv6's comes first: that socket takes IPv4 too. */
+	for (int six = host[0] == 0; six >= 0 && fd < 0; six--) {
+		for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next) {
+			if (host[0] || (a->ai_family == AF_INET6) == six)
+				fd = try_listen(a, !host[0], backlog);
+		}
+	}
 	freeaddrinfo(found);
 	if (fd == -EADDRINUSE)
 		return err_set(e, fd, "%s is in use: stop what listens there, or choose --listen",

@@ -387,6 +387,34 @@ static void addresses_in_use_are_named(void **state)
 	assert_true(http_new("256.0.0.1:80", &shot, &second, &e) < 0);
 }
 
+static bool connects(int family, const void *to, socklen_t len)
+{
+	autofd int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && connect(fd, to, len) == 0;
+}
+
+/* As in a cluster that has nothing but IPv6. */
+static void every_address_is_those_of_ipv6_too(void **state)
+{
+	struct sockaddr_in four = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	autofd int probe = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool has_six = probe >= 0 && bind(probe, (struct sockaddr *)&six, sizeof(six)) == 0;
+	struct http *every;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(http_new(":0", &shot, &every, &e), 0);
+	four.sin_port = six.sin6_port =
+		htons((uint16_t)atoi(strrchr(http_address(every), ':') + 1));
+	assert_true(connects(AF_INET, &four, sizeof(four)));
+	if (has_six)
+		assert_true(connects(AF_INET6, &six, sizeof(six)));
+	http_free(every);
+}
+
 /* ---- the page ---- */
 
 #define STEP_NS (HISTORY_STEP_S * INT64_C(1000000000))
@@ -462,6 +490,8 @@ int main(void)
 						stop),
 		cmocka_unit_test_setup_teardown(slow_headers_are_closed, serve, stop),
 		cmocka_unit_test_setup_teardown(slow_bodies_are_closed, serve, stop),
+		cmocka_unit_test_setup_teardown(every_address_is_those_of_ipv6_too, some_snapshot,
+						no_snapshot),
 		cmocka_unit_test_setup_teardown(history_holds_means_of_the_last_hour, some_snapshot,
 						no_snapshot),
 		cmocka_unit_test_setup_teardown(the_page_is_for_whoever_accepts_html, serve, stop),
