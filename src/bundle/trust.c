@@ -118,7 +118,8 @@ static int check_guarded(const char *path, const char *store, struct err *e)
 	r = check_mode(path, &st, e);
 	if (r < 0)
 		return r;
-	if (geteuid() != 0 && !on_read_only(path) && (st.st_uid == geteuid() || access(path, W_OK) == 0))
+	if (geteuid() != 0 && !on_read_only(path) &&
+	    (st.st_uid == geteuid() || access(path, W_OK) == 0))
 		return err_set(
 			e, -EPERM,
 			"%s: this process may write it, so it protects nothing; chown root it",

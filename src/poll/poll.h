@@ -28,8 +28,9 @@ struct poll_options {
 	const char *url;	/* https://, file:///, or http:// on this machine */
 	const char *model_path; /* the store; made where it is missing */
 	const struct trust *trust;
-	unsigned signatures;	/* that `trust` requires: above 1, .minisig.2 and so on are fetched too */
-	const char *cacert;	/* NULL: the system's */
+	unsigned signatures; /* that `trust` requires: above 1, .minisig.2 and so on are fetched too
+			      */
+	const char *cacert;  /* NULL: the system's */
 	const char *token_file; /* holds a bearer token; NULL: none */
 	size_t max_bytes;	/* of a bundle */
 	double timeout_s;	/* of one request */

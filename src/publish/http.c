@@ -19,11 +19,12 @@
 #include "base/listen.h"
 #include "publish/pages.h"
 
-#define CONNECTIONS_MAX	  64
-#define INACTIVE_S	  10
-#define DEADLINE_S	  10
+#define CONNECTIONS_MAX 64
+#define INACTIVE_S	10
+#define DEADLINE_S	10
 
-/* A connection whose request header is awaited; then, the rest of it and that the answer is taken. */
+/* A connection whose request header is awaited; then, the rest of it and that the answer is taken.
+ */
 struct waiting {
 	int fd; /* -1: free */
 	int64_t since_s;
