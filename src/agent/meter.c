@@ -69,6 +69,15 @@ static int init_accounts(struct meter *m, double step_s, struct err *e)
 	return r;
 }
 
+/* The prior's name goes with the machine. */
+static void name_version(struct meter *m)
+{
+	if (m->set)
+		snprintf(m->version, sizeof(m->version), "%s", m->set->version);
+	else
+		snprintf(m->version, sizeof(m->version), "prior-%s", prior_name(&m->prior));
+}
+
 static void init_snapshot(struct meter *m)
 {
 	struct snapshot *s = &m->snapshot;
@@ -83,10 +92,7 @@ static void init_snapshot(struct meter *m)
 	s->drift = *drift_state(m->drift);
 	s->pinning_score = NAN;
 	s->cpu_pinning_enabled = m->config.cpu_pinning.enabled;
-	if (m->set)
-		snprintf(m->version, sizeof(m->version), "%s", m->set->version);
-	else
-		snprintf(m->version, sizeof(m->version), "prior-%s", prior_name(&m->prior));
+	name_version(m);
 	s->model_version = m->version;
 	row_clear(&m->row);
 	meter_show_joules(m);
@@ -150,6 +156,7 @@ void meter_refit(struct meter *m, double vcpus)
 	double widen;
 
 	prior_init(&m->prior, m->identity);
+	name_version(m);
 	if (!s)
 		return;
 	fit_machine(&s->trained_on, m->identity, vcpus, &m->fit);

@@ -487,6 +487,22 @@ static void idle_is_shared_only_when_asked(void **state)
 	meter_free(m);
 }
 
+static void the_priors_name_goes_with_the_machine(void **state)
+{
+	const struct identity before = identity;
+	struct meter *m = meter_with(false);
+	char name[64];
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s", meter_snapshot(m)->model_version);
+	identity = (struct identity){.vendor = "AuthenticAMD", .family = 25, .model = 17};
+	meter_refit(m, 4);
+	identity = before;
+	assert_string_not_equal(meter_snapshot(m)->model_version, name);
+	assert_memory_equal(meter_snapshot(m)->model_version, "prior-amd", 9);
+	meter_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +524,7 @@ int main(void)
 		cmocka_unit_test_setup(the_scope_is_the_bundles, defaults),
 		cmocka_unit_test_setup(stolen_time_counts_as_usage, defaults),
 		cmocka_unit_test_setup(idle_is_shared_only_when_asked, defaults),
+		cmocka_unit_test_setup(the_priors_name_goes_with_the_machine, defaults),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__, tests, make_directory, remove_directory);
