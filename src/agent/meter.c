@@ -437,22 +437,24 @@ static void estimate(struct meter *m)
 		leave_out(m);
 }
 
+/* A zone that nobody measures now has no gauge to go on with: what it drew before is long past. */
 static void count_energy(struct meter *m, double seconds)
 {
-	if (!m->config.enabled)
-		return;
 	each_zone(z)
 	{
 		const struct zone_estimate *zone = &m->estimate.zone[z];
 
-		if (!zone->valid)
+		if (!m->config.enabled || !zone->valid) {
+			account_reset(&m->accounts[z]);
 			continue;
+		}
 		m->state->zones[z].active_j += zone->active_w * seconds;
 		m->state->zones[z].idle_j += zone->idle_w * seconds;
 		if (seconds > 0)
 			account_add(&m->accounts[z], zone, seconds);
 	}
-	state_commit(m->state);
+	if (m->config.enabled)
+		state_commit(m->state);
 }
 
 static void fill_zone(struct meter *m, int z, double inference_s)

@@ -363,6 +363,54 @@ static void disabled_publishes_nothing_and_joules_stand(void **state)
 	meter_free(m);
 }
 
+/* The meter that a reload with this configuration makes. */
+static struct meter *reloaded(struct meter *from)
+{
+	struct meter_options o = {
+		.config = &config, .identity = &identity, .state = &joules, .step_s = 1};
+	struct meter *m;
+
+	assert_int_equal(meter_new(&o, &m, NULL), 0);
+	meter_refit(m, 4);
+	meter_inherit(m, from);
+	meter_free(from);
+	return m;
+}
+
+static double package_w(struct meter *m, double t_s, double busy)
+{
+	struct row r = row_at(t_s, busy);
+
+	meter_row(m, &r, 1);
+	return meter_snapshot(m)->zone[ZONE_PACKAGE].active_w;
+}
+
+/* Whatever was drawn before an hour of none is no part of a mean over the last seconds. */
+static void gauges_begin_anew_after_a_time_without(void **state)
+{
+	struct meter *m = meter_with(false);
+	struct row unknown = row_at(50, NAN);
+	double low_w = package_w(m, 0, 0.1);
+
+	(void)state;
+	meter_free(m);
+	m = meter_with(false);
+	for (int i = 0; i < 10; i++)
+		package_w(m, i, 4);
+	config.enabled = false;
+	m = reloaded(m);
+	package_w(m, 3600, 0.1);
+	config.enabled = true;
+	m = reloaded(m);
+	assert_close(meter_snapshot(m)->zone[ZONE_PACKAGE].active_w, low_w, 1e-9);
+	assert_close(package_w(m, 3601, 0.1), low_w, 1e-9);
+	package_w(m, 3602, 4);
+	meter_row(m, &unknown, 1);
+	assert_false(meter_snapshot(m)->zone[ZONE_PACKAGE].valid);
+	assert_close(package_w(m, 7200, 0.1), low_w, 1e-9);
+	meter_free(m);
+}
+
 static void low_confidence_falls_back_to_physics_then_prior(void **state)
 {
 	struct meter *m;
@@ -518,6 +566,7 @@ int main(void)
 		cmocka_unit_test(machines_are_compared),
 		cmocka_unit_test_setup(joules_are_the_integral_of_watts, defaults),
 		cmocka_unit_test_setup(disabled_publishes_nothing_and_joules_stand, defaults),
+		cmocka_unit_test_setup(gauges_begin_anew_after_a_time_without, defaults),
 		cmocka_unit_test_setup(low_confidence_falls_back_to_physics_then_prior, defaults),
 		cmocka_unit_test_setup(disable_leaves_the_series_out, defaults),
 		cmocka_unit_test_setup(the_whitelist_hides_features_from_models, defaults),
