@@ -557,9 +557,12 @@ void meter_row(struct meter *m, const struct row *row, double seconds)
 
 /* ---- from meter to meter ---- */
 
+/* The prior is the same as the prior. */
 static bool same_set(const struct model_set *a, const struct model_set *b)
 {
-	return a && b && a->sequence == b->sequence && !strcmp(a->name, b->name) &&
+	if (!a || !b)
+		return a == b;
+	return a->sequence == b->sequence && !strcmp(a->name, b->name) &&
 	       !strcmp(a->version, b->version);
 }
 

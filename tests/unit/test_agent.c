@@ -457,6 +457,27 @@ static void disable_leaves_the_series_out(void **state)
 	meter_free(m);
 }
 
+/* A reload is no news of a zone: what was left out stays so, and nothing of it is counted. */
+static void what_is_left_out_stays_so_over_a_reload(void **state)
+{
+	struct meter *m;
+	double left_out_j;
+
+	(void)state;
+	config.confidence_threshold = 1;
+	config.fallback_method = FALLBACK_METHOD_DISABLE;
+	m = meter_with(false);
+	for (int i = 0; i < 4; i++)
+		package_w(m, i, 2);
+	assert_true(meter_snapshot(m)->zone[ZONE_PACKAGE].left_out);
+	left_out_j = joules.zones[ZONE_PACKAGE].active_j;
+	m = reloaded(m);
+	package_w(m, 5, 2);
+	assert_true(meter_snapshot(m)->zone[ZONE_PACKAGE].left_out);
+	assert_true(joules.zones[ZONE_PACKAGE].active_j == left_out_j);
+	meter_free(m);
+}
+
 static void the_whitelist_hides_features_from_models(void **state)
 {
 	struct row r = row_at(1, 2);
@@ -569,6 +590,7 @@ int main(void)
 		cmocka_unit_test_setup(gauges_begin_anew_after_a_time_without, defaults),
 		cmocka_unit_test_setup(low_confidence_falls_back_to_physics_then_prior, defaults),
 		cmocka_unit_test_setup(disable_leaves_the_series_out, defaults),
+		cmocka_unit_test_setup(what_is_left_out_stays_so_over_a_reload, defaults),
 		cmocka_unit_test_setup(the_whitelist_hides_features_from_models, defaults),
 		cmocka_unit_test_setup(the_scope_is_the_bundles, defaults),
 		cmocka_unit_test_setup(stolen_time_counts_as_usage, defaults),
