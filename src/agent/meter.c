@@ -572,6 +572,20 @@ static bool same_gauges(const struct meter *a, const struct meter *b)
 	       a->accounts[0].cap == b->accounts[0].cap;
 }
 
+/* The bundle, or the prior, is what it was: so is what is known of it. */
+static void inherit_trust(struct meter *m, struct meter *from)
+{
+	struct drift *fresh = m->drift;
+
+	memcpy(m->policy, from->policy, sizeof(m->policy));
+	if (!drift_rebind(from->drift, m->set))
+		return;
+	m->drift = from->drift;
+	from->drift = fresh;
+	drift_machine(m->drift, m->fit.mismatch > 0);
+	m->snapshot.drift = *drift_state(m->drift);
+}
+
 void meter_inherit(struct meter *m, struct meter *from)
 {
 	struct snapshot *s = &m->snapshot;
@@ -585,7 +599,7 @@ void meter_inherit(struct meter *m, struct meter *from)
 		memcpy(from->accounts, swap, sizeof(swap));
 	}
 	if (same_set(m->set, from->set))
-		memcpy(m->policy, from->policy, sizeof(m->policy));
+		inherit_trust(m, from);
 	memcpy(s->source_errors, old->source_errors, sizeof(s->source_errors));
 	memcpy(s->source_duration_s, old->source_duration_s, sizeof(s->source_duration_s));
 	s->tick_s = old->tick_s;

@@ -71,6 +71,22 @@ void drift_free(struct drift *d)
 	free(d);
 }
 
+bool drift_rebind(struct drift *d, const struct model_set *set)
+{
+	size_t had = d->set ? d->set->n_profiles : 0, n = set ? set->n_profiles : 0;
+
+	for (size_t i = 0; i < n && n == had; i++) {
+		if (d->set->profiles[i].feature != set->profiles[i].feature)
+			return false;
+	}
+	if (n != had)
+		return false;
+	d->set = set;
+	for (size_t i = 0; i < n; i++)
+		d->watched[i].input = input_of(set, set->profiles[i].feature);
+	return true;
+}
+
 /* ---- distances ---- */
 
 static void page_hinkley(struct drift *d, double distance)

@@ -62,6 +62,12 @@ int drift_new(const struct model_set *set, struct drift **ret, struct err *e);
 void drift_free(struct drift *d); /* NULL is fine */
 
 /*
+ * The same bundle was loaded anew: what was seen until now goes on, with `set`. False, and
+ * nothing is changed, where it watches other features. The set of before must still be there.
+ */
+bool drift_rebind(struct drift *d, const struct model_set *set);
+
+/*
  * One estimate: its distance (NaN: none) and the values of the set's inputs
  * (NULL: none), which averaged `seconds` more of time.
  */

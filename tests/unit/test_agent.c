@@ -370,6 +370,8 @@ static struct meter *reloaded(struct meter *from)
 		.config = &config, .identity = &identity, .state = &joules, .step_s = 1};
 	struct meter *m;
 
+	if (meter_snapshot(from)->set)
+		o.set = some_set();
 	assert_int_equal(meter_new(&o, &m, NULL), 0);
 	meter_refit(m, 4);
 	meter_inherit(m, from);
@@ -475,6 +477,26 @@ static void what_is_left_out_stays_so_over_a_reload(void **state)
 	package_w(m, 5, 2);
 	assert_true(meter_snapshot(m)->zone[ZONE_PACKAGE].left_out);
 	assert_true(joules.zones[ZONE_PACKAGE].active_j == left_out_j);
+	meter_free(m);
+}
+
+static void drift_goes_on_over_a_reload(void **state)
+{
+	struct meter *m;
+	uint64_t raised;
+
+	(void)state;
+	config.confidence_threshold = 0;
+	m = meter_with(true);
+	for (int i = 0; i < 100; i++)
+		package_w(m, i, 400); /* far from what it was trained on */
+	raised = meter_snapshot(m)->drift.raised;
+	assert_true(meter_snapshot(m)->drift.share && raised > 0);
+	m = reloaded(m);
+	assert_true(meter_snapshot(m)->drift.share);
+	package_w(m, 101, 400);
+	assert_true(meter_snapshot(m)->drift.share);
+	assert_int_equal(meter_snapshot(m)->drift.raised, raised);
 	meter_free(m);
 }
 
@@ -591,6 +613,7 @@ int main(void)
 		cmocka_unit_test_setup(low_confidence_falls_back_to_physics_then_prior, defaults),
 		cmocka_unit_test_setup(disable_leaves_the_series_out, defaults),
 		cmocka_unit_test_setup(what_is_left_out_stays_so_over_a_reload, defaults),
+		cmocka_unit_test_setup(drift_goes_on_over_a_reload, defaults),
 		cmocka_unit_test_setup(the_whitelist_hides_features_from_models, defaults),
 		cmocka_unit_test_setup(the_scope_is_the_bundles, defaults),
 		cmocka_unit_test_setup(stolen_time_counts_as_usage, defaults),
