@@ -555,6 +555,12 @@ void meter_row(struct meter *m, const struct row *row, double seconds)
 	s->usage_ratio = usage_ratio(row);
 }
 
+void meter_withdraw(struct meter *m)
+{
+	each_zone(z) m->snapshot.zone[z].valid = m->snapshot.zone[z].left_out = false;
+	m->snapshot.usage_ratio = NAN;
+}
+
 /* ---- from meter to meter ---- */
 
 /* The prior is the same as the prior. */

@@ -58,6 +58,9 @@ void meter_set_remote(struct meter *m, const struct remote_answer *a, enum remot
  */
 void meter_set_host(struct meter *m, const struct host_zone *zones);
 
+/* Nothing was read for longer than the gauges look back: until the next row there are none. */
+void meter_withdraw(struct meter *m);
+
 /* Put the state's joules into the snapshot: before the first row they are all there is. */
 void meter_show_joules(struct meter *m);
 

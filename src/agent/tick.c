@@ -73,6 +73,16 @@ static void raise_busy(struct row *row, double least_s)
 	row->v[FEATURE_CPU_UTILIZATION] = least / *vcpus;
 }
 
+/*
+ * Without CPU times the sample before stays, and the next interval covers this one. What was
+ * measured last is told no longer than gauges look back.
+ */
+static void miss_tick(struct agent *a, const struct sample *before, const struct sample *now)
+{
+	if (a->has_previous && now->mono_ns - before->mono_ns > a->config.collection_interval_ns)
+		meter_withdraw(a->meter);
+}
+
 bool agent_tick(struct agent *a)
 {
 	struct sample *now = &a->samples[a->current], *before = &a->samples[a->current ^ 1];
@@ -83,8 +93,11 @@ bool agent_tick(struct agent *a)
 
 	row_clear(&row);
 	collector_sample(a->collector, now);
-	if (!sample_has(now, SOURCE_STAT))
-		return false; /* the sample before stays, and the next interval covers this one */
+	if (!sample_has(now, SOURCE_STAT)) {
+		miss_tick(a, before, now);
+		fill_costs(a, begin_ns);
+		return false;
+	}
 	closed = a->has_previous;
 	if (closed) {
 		events = interval_row(before, now, &row);
