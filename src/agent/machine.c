@@ -7,7 +7,7 @@
 
 #define CHECK_NS INT64_C(300000000000)
 
-void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus)
+void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus, bool other_cpus)
 {
 	char before[sizeof(a->identity.model_name)];
 	const char *why;
@@ -15,7 +15,7 @@ void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus)
 	if (mono_ns < a->machine_due_ns)
 		return;
 	a->machine_due_ns = mono_ns + CHECK_NS;
-	why = identity_difference(&a->identity, &a->root);
+	why = identity_difference(&a->identity, &a->root, other_cpus);
 	if (!why[0])
 		return;
 	memcpy(before, a->identity.model_name, sizeof(before));

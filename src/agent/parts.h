@@ -115,9 +115,9 @@ bool agent_tick(struct agent *a);
  * Every 5 minutes, and at once after a suspend or another set of CPUs (machine_due_ns 0):
  * whether identity_difference() finds another machine than before. Then the model is fitted to
  * the new machine (wider where it was trained on another), its history is forgotten, and the
- * move counted.
+ * move counted. `other_cpus`: the set of CPUs has just changed, which by itself is no move.
  */
-void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus);
+void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus, bool other_cpus);
 
 /*
  * The core clock of one row, NaN where it was not measured. In another regime than before the fit

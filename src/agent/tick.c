@@ -36,7 +36,7 @@ static void begin_anew(struct agent *a, unsigned events, double vcpus)
 {
 	a->machine_due_ns = 0;
 	if (events & INTERVAL_HOTPLUG) {
-		agent_check_machine(a, a->kernel->monotonic_ns(), vcpus);
+		agent_check_machine(a, a->kernel->monotonic_ns(), vcpus, true);
 		identity_read(&a->identity, &a->root, NULL);
 		a->identity.clock_ratio = a->regime.ratio;
 		meter_refit(a->meter, vcpus);
@@ -107,7 +107,7 @@ bool agent_tick(struct agent *a)
 		if (events & (INTERVAL_SUSPEND | INTERVAL_HOTPLUG))
 			begin_anew(a, events, row.v[FEATURE_VCPUS]);
 		agent_watch_clock(a, row.v[FEATURE_CORE_CLOCK_MHZ], row.v[FEATURE_VCPUS]);
-		agent_check_machine(a, now->mono_ns, row.v[FEATURE_VCPUS]);
+		agent_check_machine(a, now->mono_ns, row.v[FEATURE_VCPUS], false);
 		agent_recommend_pinning(a, &row);
 		ask_remote(a, &row);
 		host_tick(&a->host, &row, now->mono_ns);

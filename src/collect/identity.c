@@ -278,7 +278,7 @@ static bool glance(struct identity *ret, const struct root *r)
 	return true;
 }
 
-const char *identity_difference(const struct identity *id, const struct root *r)
+const char *identity_difference(const struct identity *id, const struct root *r, bool other_cpus)
 {
 	struct identity now = {.hypervisor = "none"};
 
@@ -287,7 +287,8 @@ const char *identity_difference(const struct identity *id, const struct root *r)
 	if (strcmp(now.vendor, id->vendor) != 0 || strcmp(now.model_name, id->model_name) != 0 ||
 	    now.family != id->family || now.model != id->model || now.stepping != id->stepping)
 		return "another CPU model";
-	if (now.siblings != id->siblings || now.socket_cores != id->socket_cores)
+	if (!other_cpus &&
+	    (now.siblings != id->siblings || now.socket_cores != id->socket_cores))
 		return "another topology";
 	if (now.tsc_khz != id->tsc_khz)
 		return "another TSC frequency";

@@ -46,8 +46,9 @@ int identity_read(struct identity *id, const struct root *r, struct err *e);
 /*
  * In what this looks like another machine than `id`: the first CPU's vendor, model, family and
  * stepping, its socket's CPUs and cores, hypervisor, TSC frequency, and what DMI calls the
- * machine; "" where in nothing. Cheap, and allocates nothing.
+ * machine; "" where in nothing. Cheap, and allocates nothing. `other_cpus`: CPUs came or went,
+ * and a socket counts those online alone, so its numbers say nothing.
  */
-const char *identity_difference(const struct identity *id, const struct root *r);
+const char *identity_difference(const struct identity *id, const struct root *r, bool other_cpus);
 
 #endif

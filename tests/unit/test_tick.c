@@ -146,10 +146,29 @@ static void watts_end_where_nothing_can_be_read(void **state)
 	assert_close(package()->active_j - before_j, 36 * watts, 1e-6);
 }
 
+/* A CPU that comes or goes changes its socket's siblings and cores, and is no move. */
+static void a_cpu_that_goes_is_no_move(void **state)
+{
+	(void)state;
+	assert_true(pass(1, 0.5));
+	for (unsigned n = 1; n <= 3; n++) {
+		n_cpus = n;
+		put_cpuinfo();
+		assert_true(pass(1, 0.5));
+		assert_true(pass(1, 0.5));
+		assert_int_equal(meter_snapshot(agent.meter)->migrations, 0);
+		assert_int_equal(meter_snapshot(agent.meter)->identity->n_cpus, n);
+	}
+	ahead_ns += INT64_C(400000000000);
+	assert_true(pass(1, 0.5));
+	assert_int_equal(meter_snapshot(agent.meter)->migrations, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(watts_end_where_nothing_can_be_read, start, stop),
+		cmocka_unit_test_setup_teardown(a_cpu_that_goes_is_no_move, start, stop),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__, tests, make_dir, remove_dir);
