@@ -287,8 +287,6 @@ int agent_reload(struct agent *a, struct err *e)
 	same_host = !strcmp(c->host_energy_path, a->config.host_energy_path) &&
 		    c->sampling_interval_ns == a->config.sampling_interval_ns;
 	a->config = *c;
-	counters_set_intervals(&a->counters, a->kernel->monotonic_ns(), c->sampling_interval_ns,
-			       c->collection_interval_ns);
 	memcpy(a->token, token, sizeof(a->token));
 	take_parts(a, &parts);
 	if (!same_host)
@@ -297,6 +295,9 @@ int agent_reload(struct agent *a, struct err *e)
 	/* Estimate what passed since the last tick, where that is long enough to say anything. */
 	if (!agent_tick(a))
 		agent_fill_bundle(a);
+	/* Behind that tick: its energy took the time since the one before, not since now. */
+	counters_set_intervals(&a->counters, a->kernel->monotonic_ns(), c->sampling_interval_ns,
+			       c->collection_interval_ns);
 	log_setup((enum log_level)a->config.log_level, (enum log_format)a->config.log_format);
 	agent_tell_model(a);
 	agent_check_isolation(a);

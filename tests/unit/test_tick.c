@@ -11,12 +11,13 @@ static struct agent agent;
 static struct agent_options options;
 static struct kernel kernel;
 static char root[64], config[96];
-static int64_t ahead_ns;
+static int64_t ahead_ns, creep_ns; /* by so much with each look at the clock */
 static unsigned n_cpus;
 static uint64_t busy_ticks, idle_ticks; /* of each CPU */
 
 static int64_t monotonic_ns(void)
 {
+	ahead_ns += creep_ns;
 	return INT64_C(1000000000000) + ahead_ns;
 }
 
@@ -64,13 +65,19 @@ static void put_cpuinfo(void)
 	put("proc/cpuinfo", text);
 }
 
-/* `seconds` pass, `share` of them busy, and the agent looks. */
-static bool pass(double seconds, double share)
+/* `seconds` pass, `share` of them busy. */
+static void advance(double seconds, double share)
 {
 	ahead_ns += (int64_t)(seconds * 1e9);
-	busy_ticks += (uint64_t)(100 * seconds * share);
-	idle_ticks += (uint64_t)(100 * seconds * (1 - share));
+	busy_ticks += (uint64_t)lround(100 * seconds * share);
+	idle_ticks += (uint64_t)lround(100 * seconds * (1 - share));
 	put_stat();
+}
+
+/* And the agent looks. */
+static bool pass(double seconds, double share)
+{
+	advance(seconds, share);
 	return agent_tick(&agent);
 }
 
@@ -164,11 +171,43 @@ static void a_cpu_that_goes_is_no_move(void **state)
 	assert_int_equal(meter_snapshot(agent.meter)->migrations, 0);
 }
 
+/* The page's power and its counters, whatever instant a reload falls on. */
+static void a_reload_with_another_interval_is_no_leap(void **state)
+{
+	const struct counters_options o = {.directory = agent.config.state_directory,
+					   .now_ns = monotonic_ns(),
+					   .tick_ns = agent.config.sampling_interval_ns,
+					   .window_ns = agent.config.collection_interval_ns,
+					   .state = &agent.state};
+	const struct counter_page *page = &agent.counters.writer.page;
+	struct err e = ERR_INIT;
+	double watts;
+
+	(void)state;
+	assert_int_equal(counters_open(&agent.counters, &o, &e), 0);
+	for (int i = 0; i < 5; i++)
+		assert_true(pass(1, 0.5));
+	watts = counter_power_w(page, ZONE_PACKAGE, monotonic_ns(), page->boot_id);
+	assert_true(watts > 0);
+	write_config("  feature_config: {sampling_interval: 500ms}\n");
+	advance(0.7, 0.5);
+	creep_ns = 1000;
+	assert_int_equal(agent_reload(&agent, &e), 0);
+	creep_ns = 0;
+	assert_int_equal(page->tick_ns, 500000000);
+	/* A second is still to be played out, over half of one. */
+	assert_close(counter_power_w(page, ZONE_PACKAGE, monotonic_ns(), page->boot_id), 2 * watts,
+		     0.01);
+	assert_true(pass(0.5, 0.5));
+	assert_close(counter_power_w(page, ZONE_PACKAGE, monotonic_ns(), page->boot_id), watts, 0.05);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(watts_end_where_nothing_can_be_read, start, stop),
 		cmocka_unit_test_setup_teardown(a_cpu_that_goes_is_no_move, start, stop),
+		cmocka_unit_test_setup_teardown(a_reload_with_another_interval_is_no_leap, start, stop),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__, tests, make_dir, remove_dir);
