@@ -263,6 +263,7 @@ static int serve(struct loop *l, struct err *e)
 	notify_manager("READY=1");
 	r = run_loop(l, e);
 	notify_manager("STOPPING=1");
+	agent_tick(a); /* what was used since the last one is counted too */
 	log_info("leaving");
 	return r;
 }

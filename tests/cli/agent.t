@@ -111,6 +111,23 @@ after=$(metric "$package")
 ok "$(awk -v a="$after" -v b="$before" 'BEGIN {print !(b > 0 && a >= b && a < b + 1000)}')" "joules survive kill -9 ($before, then $after)"
 stop
 
+# ---- between ticks
+yaml "  collection_interval: 1m
+  feature_config: {sampling_interval: 1m}"
+slow() { # an agent whose first tick is far away
+	"$vmwatts" agent --listen "$at" --state-dir "$work/slow" --node-name n --config "$work/config.yaml" 2>"$work/log" &
+	agent=$!
+	pids+=($agent)
+	wait_for 10 curl -sf "http://$at/healthz"
+}
+slow
+sleep 1.5
+stop
+slow
+counted=$(metric "$package")
+ok "$(awk -v j="$counted" 'BEGIN {print !(j > 0)}')" "what was used since the last tick is counted at SIGTERM ($counted J)"
+stop
+
 # ---- reload
 yaml "  node_name: first"
 start --config "$work/config.yaml"
