@@ -124,6 +124,13 @@ void push_close(struct push *p)
 
 /* ---- what is recorded ---- */
 
+/* Nothing that was sent waits for the host to say something. */
+static bool expects_nothing(const struct push *p)
+{
+	return (p->state == STREAMING && !p->queue.frames) ||
+	       (p->state == GREETING && p->address.kind == CHANNEL_VIRTIO);
+}
+
 int push_stream(struct push *p, const struct trace_stream *s, struct err *e)
 {
 	return push_queue_stream(&p->queue, s, e);
@@ -136,6 +143,9 @@ int push_label(struct push *p, int64_t real_ns, const char *label, struct err *e
 
 int push_row(struct push *p, int64_t real_ns, const double *values, size_t n, struct err *e)
 {
+	/* The host's time to acknowledge it begins now, however long ago the row before was. */
+	if (expects_nothing(p))
+		p->deadline_ns = now() + PATIENCE_NS;
 	return push_queue_row(&p->queue, real_ns, values, n, e);
 }
 
@@ -407,13 +417,6 @@ static void transmit(struct push *p)
 		note_sent(p, (size_t)n);
 		total += (size_t)n;
 	}
-}
-
-/* Nothing that was sent waits for the host to say something. */
-static bool expects_nothing(const struct push *p)
-{
-	return (p->state == STREAMING && !p->queue.frames) ||
-	       (p->state == GREETING && p->address.kind == CHANNEL_VIRTIO);
 }
 
 static void check_deadline(struct push *p)
