@@ -153,7 +153,8 @@ static int take_in(const struct work *w, struct dataset *d, const struct found *
 		   const struct retrain_options *o, int64_t round, struct ledger *l, struct err *e)
 {
 	struct ledger_entry *entry = ledger_find(l, f->name);
-	bool replace = entry && entry->fate != FATE_REFUSED;
+	size_t had = entry ? entry->rows : 0;
+	bool replace = entry && (entry->fate != FATE_REFUSED || had);
 	struct err why = ERR_INIT;
 	int r;
 
@@ -161,18 +162,21 @@ static int take_in(const struct work *w, struct dataset *d, const struct found *
 		entry = ledger_add(l);
 	if (!entry)
 		return err_nomem(e);
-	*entry = (struct ledger_entry){.round = round, .fate = FATE_IMPORTING};
+	*entry = (struct ledger_entry){.round = round, .fate = FATE_IMPORTING, .rows = had};
 	snprintf(entry->name, sizeof(entry->name), "%s", f->name);
 	snprintf(entry->stamp, sizeof(entry->stamp), "%s", f->stamp);
 	r = ledger_save(w, l, e);
 	if (r < 0)
 		return r;
+	entry->rows = 0;
 	r = import_one(d, f, o, replace, entry, &why);
 	if (r < 0 && !its_own_fault(r))
 		return err_set(e, r, "%s: %s", f->name, why.msg);
 	entry->fate = r < 0 ? FATE_REFUSED : FATE_IMPORTED;
-	if (r < 0)
+	if (r < 0) {
 		snprintf(entry->reason, sizeof(entry->reason), "%.399s", why.msg);
+		entry->rows = had; /* what it gave before stays until it is mended */
+	}
 	flatten(entry->reason);
 	if (o->talk && r < 0)
 		fprintf(o->talk, "%s is passed over: %s\n", f->name, entry->reason);

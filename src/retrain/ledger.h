@@ -12,7 +12,7 @@ struct ledger_entry {
 	int64_t round;
 	enum fate fate;
 	char stamp[100]; /* sizes and times of its files */
-	size_t rows;
+	size_t rows;	 /* of it in the dataset, also where it was refused later */
 	char name[256];
 	char reason[400]; /* "" or why it, or a part of it, was refused; no tab, no newline */
 };

@@ -2,9 +2,12 @@
 /* retrain, poll: what is held out, when a candidate is better beyond noise, the pointer, the wait.
  */
 #include "bundles.h"
+#include "folder.h"
 
 #include <math.h>
+#include <sys/stat.h>
 
+#include "align/dataset.h"
 #include "base/cleanup.h"
 #include "bundle/bundle.h"
 #include "bundle/pointer.h"
@@ -12,6 +15,7 @@
 #include "retrain/compare.h"
 #include "retrain/flat.h"
 #include "retrain/holdout.h"
+#include "retrain/intake.h"
 #include "retrain/retrain.h"
 #include "retrain/settings.h"
 
@@ -354,6 +358,51 @@ static void words_become_options(void **state)
 	assert_int_equal(settings_apply(&s, &o, NULL), -ERR_USAGE);
 }
 
+/* ---- recordings that change ---- */
+
+/* A round's intake of one recording: how many rows the dataset has then; 0 where it was refused. */
+static size_t take_in(const struct work *w, int64_t round, const char *text)
+{
+	const struct retrain_options o = {.recordings = path_of("rec")};
+	struct table *t = NULL;
+	struct intake in;
+	struct dataset *d;
+	struct err e = ERR_INIT;
+	size_t n;
+
+	csv("rec/a.csv", text);
+	assert_int_equal(intake_run(w, &o, round, &in, &e), 0);
+	n = in.imported;
+	assert_int_equal(in.imported + in.refused, 1);
+	intake_release(&in);
+	assert_int_equal(dataset_open(path_of("work/data.db"), DATASET_READ, &d, &e), 0);
+	assert_int_equal(dataset_load(d, &t, &e), 0);
+	assert_int_equal(t->n_runs, 1);
+	n *= t->n_rows;
+	table_free(t);
+	dataset_close(d);
+	return n;
+}
+
+static void a_recording_that_was_spoilt_and_mended_is_taken_in_again(void **state)
+{
+	struct work w = {.lock_fd = -1};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(mkdir(path_of("rec"), 0700), 0);
+	assert_int_equal(work_open(path_of("work"), false, &w, &e), 0);
+	assert_int_equal(take_in(&w, 1,
+				 "time_s,cpu_utilization,package_watts\n1,0.1,1\n2,0.2,2\n"),
+			 2);
+	assert_int_equal(take_in(&w, 2, "time_s,cpu_utilization\n1,0.1\n"), 0);
+	assert_int_equal(take_in(&w, 3, "time_s,cpu_utilization\n1,0.1\n2,0.2\n"), 0);
+	assert_int_equal(take_in(&w, 4,
+				 "time_s,cpu_utilization,package_watts\n1,0.1,1\n2,0.2,2\n3,0.3,3\n"),
+			 3);
+	work_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,7 +420,8 @@ int main(void)
 		cmocka_unit_test(a_second_signature_is_fetched_where_it_is_asked_for),
 		cmocka_unit_test(json_is_read_as_paths_and_words),
 		cmocka_unit_test(words_become_options),
+		cmocka_unit_test(a_recording_that_was_spoilt_and_mended_is_taken_in_again),
 	};
 
-	return run_unit(tests);
+	return cmocka_run_group_tests_name(__FILE__, tests, make_dir, remove_dir);
 }
