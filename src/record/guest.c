@@ -42,7 +42,7 @@ struct recorder {
 	struct sample sample;
 	struct trace_writer *trace; /* NULL: pushed only */
 	struct push *push;	    /* NULL: not pushed */
-	unsigned stream, cpus;	    /* cpus 0: no stream yet */
+	unsigned stream, cpus;	    /* of the stream */
 	double *values;		    /* owned; sample_columns(cpus) */
 	char label_path[128];	    /* "" without one */
 	bool own_label_file;
@@ -201,8 +201,9 @@ static int take_sample(struct recorder *g, struct err *e)
 	int r = 0;
 
 	collector_sample(g->collector, &g->sample);
-	cpus = sample_cpus(&g->sample);
-	if (cpus != g->cpus)
+	/* Where they cannot be read, CPUs are those of before; at first none is known. */
+	cpus = sample_has(&g->sample, SOURCE_STAT) ? sample_cpus(&g->sample) : g->cpus;
+	if (cpus != g->cpus || !g->report.streams)
 		r = start_stream(g, cpus, e);
 	if (r == 0)
 		r = note_label(g, e);

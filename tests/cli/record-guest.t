@@ -73,6 +73,12 @@ if mount -t tmpfs -o size=16k tmpfs small 2>/dev/null; then
 else
 	skip "a full disk" "no right to mount a small one"
 fi
+# CPU times that cannot be read at first, and then can
+mkdir -p root/proc
+cp /proc/cpuinfo root/proc
+: >root/proc/stat
+record --out f.vmt --interval 100ms --duration 300ms --root root 2>said
+is "$?$(rows f.vmt samples)" 04 "an unreadable /proc/stat does not end a recording"
 refused 1 "holds no host" "one side alone cannot be imported" "$vmwatts" dataset import --guest a.vmt --host a.vmt --out x.db
 is "$(ls /tmp/vmwatts-label-* 2>/dev/null | wc -l)" 0 "no label file is left"
 done_testing
