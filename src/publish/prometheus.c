@@ -18,6 +18,7 @@
 
 #define TEXT_MOST      32768
 #define INFO_LINE_MOST 384
+#define BTIME_LINE     64
 
 struct out {
 	struct text *t;
@@ -450,22 +451,33 @@ static double count_fds(void)
 	return n;
 }
 
-/* The kernel's boot time, seconds since the epoch. */
+/*
+ * The kernel's boot time, seconds since the epoch: a line behind those of CPUs and interrupts, of
+ * which a large machine has more than any buffer of ours holds.
+ */
 static double boot_time(void)
 {
 	static const char key[] = "\nbtime ";
-	char text[16384];
 	autofd int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	const char *p;
-	uint64_t v;
+	char text[16384];
+	size_t kept = 0;
+	ssize_t n;
 
-	text[n > 0 ? n : 0] = 0;
-	p = strstr(text, key);
-	if (!p)
-		return NAN;
-	p += sizeof(key) - 1;
-	return scan_u64(&p, &v) ? (double)v : NAN;
+	while (fd >= 0 && (n = read(fd, text + kept, sizeof(text) - 1 - kept)) > 0) {
+		size_t len = kept + (size_t)n;
+		const char *p;
+		uint64_t v;
+
+		text[len] = 0;
+		p = strstr(text, key);
+		if (p && strchr(p + 1, '\n')) {
+			p += sizeof(key) - 1;
+			return scan_u64(&p, &v) ? (double)v : NAN;
+		}
+		kept = len < BTIME_LINE ? len : BTIME_LINE; /* it may lie across two pieces */
+		memmove(text, text + len - kept, kept);
+	}
+	return NAN;
 }
 
 void prometheus_render_process(struct text *t)

@@ -213,6 +213,20 @@ refused 1 "config.yaml:2:15: model_path .*nowhere cannot be read" "a model_path 
 refused 1 "agent: model_path .*other cannot be read" "and a flag's without" \
 	"$vmwatts" agent --once --config "$work/config.yaml" --vm-model-path "$work/other"
 
+# ---- a machine with more CPUs and interrupts than this one
+if [ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then
+	awk '{print} /^cpu0 / {for (i = 1000; i < 1400; i++) print "cpu" i, "1000000000 2000 3000000000 4000000000 5 6 7 8 9 10"}' /proc/stat >"$work/stat"
+	seen=$(timeout 30 unshare --mount sh -c 'mount --bind "$1" /proc/stat || exit 9
+		"$2" agent --listen "$3" --state-dir "$4" 2>/dev/null &
+		for i in $(seq 50); do curl -sf "http://$3/metrics" | grep "^process_start_time_seconds" && break; sleep 0.1; done
+		kill $!' sh "$work/stat" "$vmwatts" "$at" "$work/large")
+	if [ $? = 9 ]; then skip "process_start_time_seconds of a large machine" "nothing can be mounted over /proc/stat"; else
+		like "$seen" "^process_start_time_seconds [0-9.e+]+$" "process_start_time_seconds where /proc/stat is long ($(wc -c <"$work/stat") bytes)"
+	fi
+else
+	skip "process_start_time_seconds of a large machine" "only root may mount"
+fi
+
 # ---- footprint
 libraries=$(ldd "$vmwatts")
 for heavy in xgboost lapack blas sqlite curl grpc; do

@@ -73,7 +73,7 @@ if mount -t tmpfs -o size=16k tmpfs small 2>/dev/null; then
 else
 	skip "a full disk" "no right to mount a small one"
 fi
-# CPU times that cannot be read at first, and then can
+# CPU times that cannot be read
 mkdir -p root/proc
 cp /proc/cpuinfo root/proc
 : >root/proc/stat
