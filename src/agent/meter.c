@@ -528,19 +528,32 @@ static double usage_ratio(const struct row *row)
 	return usage > 1 ? 1 : usage;
 }
 
+/* A bundle expires while it serves; where the clock was wrong and is set, it does not after all. */
+static void watch_expiry(struct meter *m, const struct row *row)
+{
+	const struct model_set *set = m->set;
+	bool before = m->snapshot.bundle_expired;
+
+	if (!set || !set->expires_s || before == (row->t_s >= (double)set->expires_s))
+		return;
+	meter_refit(m, row->v[FEATURE_VCPUS]);
+	if (m->snapshot.bundle_expired == before)
+		return; /* the time of a recording, not of this machine */
+	if (before)
+		log_info("the clock was set: bundle %s %s has not expired", set->name,
+			 set->version);
+	else
+		log_warn("bundle %s %s has expired: it serves on, intervals are wider", set->name,
+			 set->version);
+}
+
 void meter_row(struct meter *m, const struct row *row, double seconds)
 {
 	struct snapshot *s = &m->snapshot;
 	int64_t begin_ns = thread_cpu_ns();
 	double inference_s;
 
-	if (m->set && m->set->expires_s && !s->bundle_expired &&
-	    row->t_s >= (double)m->set->expires_s) {
-		meter_refit(m, row->v[FEATURE_VCPUS]);
-		if (s->bundle_expired)
-			log_warn("bundle %s %s has expired: it serves on, intervals are wider",
-				 m->set->name, m->set->version);
-	}
+	watch_expiry(m, row);
 	m->row = *row;
 	estimate(m);
 	inference_s = (double)(thread_cpu_ns() - begin_ns) / 1e9;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/account.h"
@@ -578,6 +579,47 @@ static void idle_is_shared_only_when_asked(void **state)
 	meter_free(m);
 }
 
+/* The wall clock of all that is tested here; 0: the kernel's. */
+static time_t fake_s;
+
+time_t time(time_t *ret)
+{
+	struct timespec now = {.tv_sec = fake_s};
+
+	if (!fake_s)
+		clock_gettime(CLOCK_REALTIME, &now);
+	if (ret)
+		*ret = now.tv_sec;
+	return now.tv_sec;
+}
+
+static void a_bundle_expires_by_a_clock_that_is_right(void **state)
+{
+	struct meter_options o = {
+		.config = &config, .identity = &identity, .state = &joules, .step_s = 1};
+	struct meter *m;
+
+	(void)state;
+	o.set = some_set();
+	o.set->expires_s = 1000;
+	fake_s = 2000; /* it boots with a wrong clock, which is then set */
+	assert_int_equal(meter_new(&o, &m, NULL), 0);
+	meter_refit(m, 4);
+	assert_true(meter_snapshot(m)->bundle_expired);
+	package_w(m, 2000, 2);
+	assert_true(meter_snapshot(m)->bundle_expired);
+	fake_s = 900;
+	package_w(m, 900, 2);
+	assert_false(meter_snapshot(m)->bundle_expired);
+	package_w(m, 5000, 2); /* a recording of another time */
+	assert_false(meter_snapshot(m)->bundle_expired);
+	fake_s = 1000;
+	package_w(m, 1000, 2);
+	assert_true(meter_snapshot(m)->bundle_expired);
+	fake_s = 0;
+	meter_free(m);
+}
+
 static void the_priors_name_goes_with_the_machine(void **state)
 {
 	const struct identity before = identity;
@@ -618,6 +660,7 @@ int main(void)
 		cmocka_unit_test_setup(the_scope_is_the_bundles, defaults),
 		cmocka_unit_test_setup(stolen_time_counts_as_usage, defaults),
 		cmocka_unit_test_setup(idle_is_shared_only_when_asked, defaults),
+		cmocka_unit_test_setup(a_bundle_expires_by_a_clock_that_is_right, defaults),
 		cmocka_unit_test_setup(the_priors_name_goes_with_the_machine, defaults),
 	};
 
