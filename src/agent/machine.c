@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Whether this is still the machine it was: a VM may be moved while it runs. See parts.h. */
+#include <math.h>
 #include <string.h>
 
 #include "agent/parts.h"
 #include "base/log.h"
 
 #define CHECK_NS INT64_C(300000000000)
+#define CLOCK_NS INT64_C(900000000) /* a second, and what a tick may come early */
 
 void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus, bool other_cpus)
 {
@@ -30,8 +32,11 @@ void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus, bool ot
 	probation_refit(a->probation);
 }
 
-void agent_watch_clock(struct agent *a, double mhz, double vcpus)
+void agent_watch_clock(struct agent *a, double mhz, double vcpus, int64_t mono_ns)
 {
+	if (isnan(mhz) || mono_ns < a->clock_due_ns)
+		return;
+	a->clock_due_ns = mono_ns + CLOCK_NS;
 	if (!regime_sample(&a->regime, mhz))
 		return;
 	a->machine_due_ns = 0;

@@ -24,7 +24,8 @@ struct agent {
 	struct identity identity;
 	int64_t machine_due_ns; /* CLOCK_MONOTONIC; look again */
 	uint64_t migrations;
-	struct regime regime; /* of the core clock */
+	struct regime regime;	/* of the core clock */
+	int64_t clock_due_ns; /* CLOCK_MONOTONIC; look at it again */
 	struct state state;
 	struct counters counters;
 	struct collector *collector;
@@ -121,9 +122,10 @@ void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus, bool ot
 
 /*
  * The core clock of one row, NaN where it was not measured. In another regime than before the fit
- * is wider and agent_check_machine() looks at once.
+ * is wider and agent_check_machine() looks at once. Looked at once a second, however often rows
+ * come: the probe says the same until it measures again.
  */
-void agent_watch_clock(struct agent *a, double mhz, double vcpus);
+void agent_watch_clock(struct agent *a, double mhz, double vcpus, int64_t mono_ns);
 
 /* Whether what the configuration says is isolated is: a log line where it is not. */
 void agent_check_isolation(const struct agent *a);

@@ -106,7 +106,8 @@ bool agent_tick(struct agent *a)
 		raise_busy(&row, a->least_busy_s);
 		if (events & (INTERVAL_SUSPEND | INTERVAL_HOTPLUG))
 			begin_anew(a, events, row.v[FEATURE_VCPUS]);
-		agent_watch_clock(a, row.v[FEATURE_CORE_CLOCK_MHZ], row.v[FEATURE_VCPUS]);
+		agent_watch_clock(a, row.v[FEATURE_CORE_CLOCK_MHZ], row.v[FEATURE_VCPUS],
+				  now->mono_ns);
 		agent_check_machine(a, now->mono_ns, row.v[FEATURE_VCPUS], false);
 		agent_recommend_pinning(a, &row);
 		ask_remote(a, &row);

@@ -7,7 +7,8 @@
  * busy CPU that nothing disturbed). A VM that was moved to a host of the same CPU name and TSC
  * frequency, or whose host got other limits of power, shows it here alone.
  *
- * A block is REGIME_SAMPLES measurements; it counts by its upper quartile, since neighbours,
+ * A block is REGIME_SAMPLES readings, a second apart or more (the probe measures every tenth
+ * second, and says the same in between); it counts by its upper quartile, since neighbours,
  * governors and idle states pull single measurements down. The usual clock is that of the first
  * block and follows slowly. Two blocks in a row that are both over REGIME_CHANGE times as fast, or
  * as slow, are another regime; two that are not, the usual one again. REGIME_CHANGE

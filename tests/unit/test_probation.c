@@ -321,6 +321,17 @@ static double width_w(void)
 	return z->high_w - z->low_w;
 }
 
+/* So many rows of that clock, `step_s` apart. */
+static void see_clock(double mhz, int rows, double step_s)
+{
+	static int64_t mono_ns = 1;
+
+	for (int i = 0; i < rows; i++) {
+		agent_watch_clock(&agent, mhz, 4, mono_ns);
+		mono_ns += (int64_t)(step_s * 1e9);
+	}
+}
+
 /* The core clock says another host: intervals widen, drift is told, nothing rolls back, all of it
  * is undone. */
 static void another_clock_widens_the_interval(void **state)
@@ -330,15 +341,16 @@ static void another_clock_widens_the_interval(void **state)
 	(void)state;
 	install(1, fit_any_size);
 	start();
-	for (int i = 0; i < 3 * REGIME_SAMPLES; i++)
-		agent_watch_clock(&agent, 3000, 4);
+	see_clock(3000, 3 * REGIME_SAMPLES, 1);
 	tick(10); /* more than one collection interval: gauges are means */
 	before = width_w();
 	confidence = meter_snapshot(agent.meter)->zone[ZONE_PACKAGE].confidence;
 	mismatch = meter_snapshot(agent.meter)->mismatch;
 	agent.machine_due_ns = 1;
-	for (int i = 0; i < 3 * REGIME_SAMPLES; i++)
-		agent_watch_clock(&agent, 2000, 4);
+	see_clock(2000, 100, 0.1); /* one measurement of ten seconds, ten times a second */
+	assert_int_equal(agent.machine_due_ns, 1);
+	see_clock(3000, 2 * REGIME_SAMPLES, 1);
+	see_clock(2000, 3 * REGIME_SAMPLES, 1);
 	assert_int_equal(agent.machine_due_ns, 0); /* it is looked at once */
 	tick(10);
 	assert_close(width_w(), 1.5 * before, 1e-6);
@@ -347,8 +359,7 @@ static void another_clock_widens_the_interval(void **state)
 	assert_close(meter_snapshot(agent.meter)->mismatch, mismatch + 0.5, 1e-9);
 	tick(40);
 	assert_int_equal(rollbacks(), 0);
-	for (int i = 0; i < 3 * REGIME_SAMPLES; i++)
-		agent_watch_clock(&agent, 3000, 4);
+	see_clock(3000, 3 * REGIME_SAMPLES, 1);
 	tick(10);
 	assert_close(width_w(), before, 1e-6);
 	assert_close(meter_snapshot(agent.meter)->mismatch, mismatch, 1e-9);
