@@ -120,15 +120,18 @@ static void empty(const struct cputime *c)
 	autofd int in = open_file(c, "cgroup.procs", O_RDONLY), out = -1;
 	const char *at = text;
 	uint64_t pid;
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "%.*s/cgroup.procs",
 		 (int)(strrchr(c->folder, '/') - c->folder), c->folder);
 	out = open(path, O_WRONLY | O_CLOEXEC);
-	if (in < 0 || out < 0 || fd_read_again(in, text, sizeof(text)) <= 0)
+	n = in < 0 || out < 0 ? -1 : read(in, text, sizeof(text) - 1);
+	while (n > 0 && text[n - 1] != '\n')
+		n--; /* of more than there is room for, the rest is moved the next time */
+	if (n <= 0)
 		return;
+	text[n] = 0;
 	for (; *at; at += strcspn(at, "\n"), at += *at == '\n') {
-		int n;
-
 		if (!scan_u64(&at, &pid))
 			continue;
 		n = snprintf(word, sizeof(word), "%llu", (unsigned long long)pid);

@@ -126,6 +126,11 @@ if [ -s "$work/cgroup" ]; then
 	ok $? "what the command left behind lives on"
 	kill "$pid"
 	is "$(cgroups_of $runner)" "" "and no cgroup is left"
+	"$vmwatts" run -- sh -c 'for i in $(seq 1500); do sleep 20 >/dev/null 2>&1 & echo $!; done' 2>/dev/null >"$work/left" &
+	runner=$!
+	wait $runner
+	is "$(cgroups_of $runner)" "" "nor where more was left behind than one reading names"
+	xargs kill <"$work/left"
 else
 	skip "what the command left behind lives on" "no cgroup may be made"
 fi
