@@ -185,9 +185,11 @@ int receive_store_stream(struct receive_store *s, struct receive_vm *vm,
 	same = vm->has_stream && before.len == vm->description.len &&
 	       !memcmp(before.data, vm->description.data, before.len);
 	byte_writer_release(&before);
-	if (same)
+	if (same) {
+		vm->label_ends = vm->label[0] != 0;
 		return 0;
-	vm->has_stream = false;
+	}
+	vm->has_stream = vm->label_ends = false;
 	if (vm->streams >= RECEIVE_STREAMS_MAX)
 		return over(e, "it has begun too many streams in this file");
 	if (has_room(s, vm, vm->description.len, e) < 0)
@@ -224,6 +226,8 @@ int receive_store_row(struct receive_store *s, struct receive_vm *vm, int64_t re
 		vm->repeated++;
 		return 0;
 	}
+	if (vm->label_ends && receive_store_label(s, vm, real_ns, "", e) < 0)
+		return e->code;
 	if (has_room(s, vm, FRAME_BYTES(n), e) < 0 ||
 	    written(s, trace_write_row(s->writer, vm->id, real_ns, values, n, e), e) < 0)
 		return e->code;
@@ -239,6 +243,7 @@ int receive_store_label(struct receive_store *s, struct receive_vm *vm, int64_t 
 
 	if (!vm->has_stream)
 		return over(e, "it has no stream");
+	vm->label_ends = false;
 	if (!strcmp(label, vm->label))
 		return 0;
 	if (has_room(s, vm, bytes, e) < 0 ||

@@ -7,9 +7,9 @@
  * name that the channel gave it. What the payload says of a name or uuid is
  * not kept, since recordings are paired by them.
  *
- * A stream that is described again with the same words is gone on with, and a
- * row that is there already (a guest sends again what was not acknowledged) is
- * left out. Each VM has its own limits of rate, streams and disk, so that none
+ * A stream that is described again with the same words is gone on with, but
+ * without the label it had, as any stream begins; and a row that is there
+ * already (a guest sends again what was not acknowledged) is left out. Each VM has its own limits of rate, streams and disk, so that none
  * can take what is the others'.
  */
 
@@ -55,6 +55,7 @@ struct receive_vm {
 	size_t n_columns;
 	struct byte_writer description; /* its stream as a frame, id 0 */
 	char label[TRACE_TEXT];
+	bool label_ends; /* its stream was described again, and no label came with it until now */
 	int64_t seen[RECEIVE_SEEN]; /* real_ns of rows, a ring */
 	size_t n_seen;		    /* ever */
 	uint64_t disk_bytes;

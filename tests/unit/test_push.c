@@ -363,6 +363,58 @@ static void a_stream_described_twice_and_rows_sent_again_are_there_once(void **s
 	close_world(&w);
 }
 
+/* A hello, the stream, a label (NULL: none), a row. */
+static void record_one(struct world *w, const char *hello, const char *label, int64_t real_ns)
+{
+	struct byte_writer b = {0};
+
+	send_text(w, 0, hello);
+	trace_encode_stream(&b, 1, &stream);
+	if (label)
+		trace_encode_label(&b, 1, real_ns, label);
+	trace_encode_row(&b, 1, real_ns, values, 2);
+	send_bytes(w, 0, b.data, b.len);
+	byte_writer_release(&b);
+}
+
+/* The labels that rows of the file stand under, each with a comma behind it. */
+static const char *labels_of_rows(void)
+{
+	static char text[256];
+	char label[TRACE_TEXT] = "";
+	struct trace_reader *r;
+	struct trace_record record;
+	struct err e = ERR_INIT;
+
+	text[0] = 0;
+	assert_int_equal(trace_reader_open(path_of("t.vmt"), &r, &e), 0);
+	while (trace_next(r, &record, &e) > 0) {
+		if (record.type == TRACE_LABEL)
+			snprintf(label, sizeof(label), "%s", record.label);
+		if (record.type == TRACE_ROW)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s,", label);
+	}
+	trace_reader_close(r);
+	return text;
+}
+
+/* A guest that connects again says its label again; a recorder that was started anew has none. */
+static void a_stream_described_again_has_no_label_of_before(void **state)
+{
+	struct world w = open_world();
+
+	(void)state;
+	start_receiver(&w, NULL);
+	record_one(&w, "VMWPUSH1 - 1\n", "busy", 100);
+	record_one(&w, "VMWPUSH1 - 2\n", "busy", 101);
+	record_one(&w, "VMWPUSH1 - 3\n", NULL, 101); /* was there */
+	record_one(&w, "VMWPUSH1 - 4\n", NULL, 102);
+	record_one(&w, "VMWPUSH1 - 5\n", NULL, 103);
+	record_one(&w, "VMWPUSH1 - 6\n", "idle", 104);
+	assert_string_equal(labels_of_rows(), "busy,busy,,,idle,");
+	close_world(&w);
+}
+
 static void ends_with(const char *what, const void *data, size_t n, const struct trace_stream *s)
 {
 	struct world w = open_world();
@@ -663,6 +715,7 @@ int main(void)
 		cmocka_unit_test(a_guest_that_samples_seldom_stays_connected),
 		cmocka_unit_test(takes_rows_under_the_channels_name_and_acknowledges),
 		cmocka_unit_test(a_stream_described_twice_and_rows_sent_again_are_there_once),
+		cmocka_unit_test(a_stream_described_again_has_no_label_of_before),
 		cmocka_unit_test(ends_a_connection_that_breaks_a_rule_and_no_other),
 		cmocka_unit_test(a_new_connection_replaces_the_old),
 		cmocka_unit_test(ends_a_connection_over_its_rate_of_rows_or_bytes),
