@@ -45,7 +45,8 @@ struct import {
 	struct csv_row before; /* as it was read; line 0: none */
 	char group[CSV_TEXT];  /* the group looked up last, and its id */
 	sqlite3_int64 group_id;
-	sqlite3_int64 first_new_run; /* runs of this import have ids from here on */
+	/* Ids of runs that this import makes: never those of runs that were there, replaced or not. */
+	sqlite3_int64 first_new_run, next_run;
 	bool labelled[ZONE_COUNT];
 	struct import_report report;
 };
@@ -147,16 +148,18 @@ static int start_run(struct import *m, const char *name, struct err *e)
 	if (r == 0)
 		r = claim_name(m, name, e);
 	if (r == 0)
-		r = db_prepare(m->d, "INSERT INTO run(name, ordered) VALUES(?, ?)", &stmt, e);
+		r = db_prepare(m->d, "INSERT INTO run(id, name, ordered) VALUES(?, ?, ?)", &stmt,
+			       e);
 	if (r < 0)
 		return r;
-	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-	sqlite3_bind_int(stmt, 2, !m->o->unordered);
+	run->id = m->next_run++;
+	sqlite3_bind_int64(stmt, 1, run->id);
+	sqlite3_bind_text(stmt, 2, name, -1, SQLITE_STATIC);
+	sqlite3_bind_int(stmt, 3, !m->o->unordered);
 	r = db_step(m->d, stmt, e);
 	if (r < 0)
 		return r;
 	snprintf(run->name, sizeof(run->name), "%s", name);
-	run->id = sqlite3_last_insert_rowid(m->d->db);
 	run->rows = run->n_steps = 0;
 	run->last_t = run->usual_step = NAN;
 	zone_foreach (z)
@@ -390,7 +393,7 @@ static int prepare(struct import *m, struct err *e)
 		r = db_step(m->d, stmt, e);
 	if (r < 0)
 		return r;
-	m->first_new_run = sqlite3_column_int64(stmt, 0);
+	m->first_new_run = m->next_run = sqlite3_column_int64(stmt, 0);
 	return 0;
 }
 

@@ -114,6 +114,9 @@ static void a_second_import_of_a_run_needs_replace(void **state)
 	assert_non_null(strstr(e.msg, "--replace"));
 	imported(d, "x.csv", two, &replace);
 	imported(d, "y.csv", one, &replace);
+	/* A run that a file breaks apart is not replaced by its own second part. */
+	refuses(d, "run,time_s,cpu_user,core_watts\ny,1,0,7\nz,1,0,7\ny,2,0,7\n", &replace,
+		"run 'y' comes back after another run");
 	t = loaded(d);
 	assert_int_equal(t->n_runs, 2);
 	assert_int_equal(t->n_rows, 3);
