@@ -7,7 +7,8 @@
  * energy since the step before, times usage ratio and the process's share
  * (host_share.h), goes onto each VM's counters. A step of which a zone's energy
  * is not known (a counter set back, a file that cannot be read) sets that
- * zone's counters back to 0, which readers leave out as they do a restart.
+ * zone's counters back to nearly 0, and the next such step further, which
+ * readers leave out as they do a restart.
  *
  * Columns: <zone>_joules of the VM; node_<zone>_joules of the host, unwrapped;
  * vm_cpu_seconds, node_cpu_seconds (of all processes). The row's time is the
@@ -26,6 +27,8 @@
 #include "record/host_record.h"
 #include "record/host_share.h"
 #include "record/qemu.h"
+
+#define BEGIN_J 1e-5 /* where a counter begins: below it is room to be set back */
 
 /* One VM, beside host_vms.items. */
 struct local_vm {
@@ -76,8 +79,11 @@ static int take_process(struct local *l, const struct qemu *q, struct err *e)
 		l->state = grown;
 		l->state_cap = l->vms.cap;
 	}
-	if (l->vms.n > known)
+	if (l->vms.n > known) {
 		l->state[i] = (struct local_vm){.chosen = false};
+		zone_foreach (z)
+			l->state[i].joules[z] = BEGIN_J;
+	}
 	l->vms.items[i] = vm; /* its pid may be a new one */
 	l->state[i].there = true;
 	l->state[i].pid = q->pid;
@@ -193,9 +199,10 @@ static int write_vm(struct local *l, size_t i, struct err *e)
 	return host_out_row(l->run->out, vm->at, l->real_ns, values, &falls, e);
 }
 
+/* A counter that stood would say that nothing was used. */
 static void add_energy(double *counter_j, double energy_j)
 {
-	*counter_j = isnan(energy_j) ? 0 : *counter_j + energy_j;
+	*counter_j = isnan(energy_j) ? fmin(*counter_j, BEGIN_J) / 2 : *counter_j + energy_j;
 }
 
 /* A VM's part of one step. */
@@ -308,6 +315,8 @@ int host_rapl_run(struct host_run *run, struct err *e)
 	if (!l)
 		return err_nomem(e);
 	l->run = run;
+	zone_foreach (z)
+		l->node_j[z] = BEGIN_J;
 	r = open_meters(l, e);
 	while (r == 0) {
 		r = take_step(l, first, e);

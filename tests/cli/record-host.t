@@ -226,8 +226,14 @@ is "$(last node_package_joules) $(last vm_cpu_seconds) $(last node_cpu_seconds)"
 zone intel-rapl:0:0 dram 500000
 wait_for 10 grep -q "1 counter went backwards: that step is left out" said
 ok $? "a counter that goes backwards is told"
+rm root/sys/class/powercap/intel-rapl:0:0/energy_uj
+twice_unread() { [ "$(grep -c "1 counter cannot be read: that step is left out" said)" -ge 2 ]; }
+wait_for 10 twice_unread
+ok $? "and so is one that cannot be read, step by step"
 kill -TERM $recorder
 wait_for 5 finished $recorder
 is "$(last dram_joules) $(last package_joules)" "0.0000 15.0000" "and sets that zone's counter back, not the others"
+is "$(trace r.vmt | awk '$3 == "dram_joules" {print $4}' | tail -3 | awk 'NR > 1 && !($1 < before) {n++} {before = $1} END {print n + 0}')" 0 \
+	"by each step that is not known further: none stands for 0 W"
 like "$(trace r.vmt --streams)" "source=rapl interval_s=2 weight=time name=web uuid=u-100 pid=100 hypervisor=proxmox" "what the stream says"
 done_testing
