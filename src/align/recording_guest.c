@@ -87,11 +87,18 @@ static int write_header(struct conversion *v, struct err *e)
 	return v->line.failed || fputs(v->line.s, v->out) < 0 ? err_errno(e, "cannot write") : 0;
 }
 
-/* A label as a field: what a CSV field cannot hold becomes '_'. */
+/* A label as a field: what a CSV field cannot hold becomes '_', or is cut off with its character. */
 static void add_label(struct text *t, const char *label)
 {
-	for (const char *p = label; *p; p++)
-		text_add_n(t, *p == ',' || *p == '"' ? "_" : p, 1);
+	size_t n = strlen(label);
+
+	if (n >= CSV_TEXT) {
+		n = CSV_TEXT - 1;
+		while (n && ((unsigned char)label[n] & 0xc0) == 0x80)
+			n--;
+	}
+	for (size_t i = 0; i < n; i++)
+		text_add_n(t, label[i] == ',' || label[i] == '"' ? "_" : &label[i], 1);
 }
 
 static int write_row(struct conversion *v, const struct row *row, struct err *e)

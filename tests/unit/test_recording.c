@@ -50,6 +50,7 @@ struct story {
 	int64_t (*asleep_ns)(size_t second);	/* suspended so far */
 	bool (*off)(size_t second);		/* the recorder does not run */
 	size_t twice_every, late_every;		/* 0: never */
+	const char *label;			/* of every second 100 s; NULL: "calm" */
 };
 
 static struct trace_writer *open_trace(const char *path)
@@ -117,7 +118,10 @@ static void write_guest(const char *path, const char *vm, const struct world *m,
 			continue;
 		if (t % 100 == 0)
 			assert_int_equal(trace_write_label(w, id, EPOCH_NS + (int64_t)t * SECOND_NS,
-							   t % 200 ? "busy, \"odd\"" : "calm", &e),
+							   t % 200	  ? "busy, \"odd\""
+							   : story->label ? story->label
+									  : "calm",
+							   &e),
 					 0);
 		write_sample(w, id, m, t, story);
 		if (story->twice_every && t % story->twice_every == 0)
@@ -217,6 +221,28 @@ static void two_traces_become_one_run_with_its_labels_as_groups(void **state)
 	r = aligned(&m, path_of("a.guest.vmt"), path_of("a.host.vmt"), 4);
 	assert_int_equal(r.table->n_groups, 2);
 	assert_string_equal(r.table->runs[0].name, "a");
+	assert_true(r.report.rows >= 390);
+	table_free(r.table);
+	world_free(&m);
+}
+
+/* Labels may be longer than a group's name; not one row is lost for it. */
+static void a_long_label_is_cut(void **state)
+{
+	struct story told = plain;
+	struct world m = world(400);
+	char label[200] = "";
+	struct result r;
+
+	(void)state;
+	for (int i = 0; i < 65; i++)
+		strcat(label, "\303\244");
+	told.label = label;
+	write_guest(path_of("long.guest.vmt"), "vm-a", &m, &told);
+	write_host(path_of("long.host.vmt"), "vm-a", &m, 4, 0, &plain);
+	r = aligned(&m, path_of("long.guest.vmt"), path_of("long.host.vmt"), 4);
+	assert_int_equal(r.report.bad_rows, 0);
+	assert_int_equal(r.table->n_groups, 2);
 	assert_true(r.report.rows >= 390);
 	table_free(r.table);
 	world_free(&m);
@@ -364,6 +390,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_traces_become_one_run_with_its_labels_as_groups),
+		cmocka_unit_test(a_long_label_is_cut),
 		cmocka_unit_test(a_clock_stepped_by_an_hour_costs_nothing),
 		cmocka_unit_test(a_minute_of_sleep_is_left_out),
 		cmocka_unit_test(rows_that_come_twice_or_late_lose_nothing),
