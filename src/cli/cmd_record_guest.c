@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "record/channel.h"
 #include "record/guest.h"
 
 #define INTERVAL_MIN_NS 100000000
@@ -50,6 +51,8 @@ static const char *misuse(const struct guest_options *o, const char *interval, c
 	*ret = *o;
 	if (!o->out && !o->push.to)
 		return "--out T.vmt or --push CHANNEL is needed";
+	if (o->vm && !channel_vm_name(o->vm)) /* a trace with another one could not be read */
+		return "--vm takes a name of 1 to 127 characters, no control ones";
 	if (max_size && !o->out)
 		return "--max-size is of --out";
 	if (parse_duration_ns(interval, &ret->interval_ns) < 0 ||

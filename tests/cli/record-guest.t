@@ -12,6 +12,7 @@ refused 2 "--out" "no trace to write" record --duration 1s
 refused 2 "--interval takes 100ms" "an interval that is too short" record --out a.vmt --interval 1ms
 refused 2 "--duration" "a duration that is none" record --out a.vmt --duration soon
 refused 2 "--duration" "a duration below 0" record --out a.vmt --duration -1s
+refused 2 "--vm takes" "a name that no trace can hold" record --out a.vmt --duration 1s --vm $'a\tb'
 refused 1 "nosuchdir" "a folder that is not there" record --out nosuchdir/a.vmt --duration 1s
 echo "time_s,package_watts" >other.csv
 refused 1 "not a trace" "a file that is no trace is left alone" record --out other.csv --duration 1s
