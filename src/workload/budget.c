@@ -6,6 +6,7 @@
 #include <linux/magic.h>
 #include <math.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/statfs.h>
 
@@ -27,18 +28,68 @@ static bool find_kib(const char *text, const char *key, uint64_t *ret_bytes)
 	return true;
 }
 
-/* What our cgroup may still take; UINT64_MAX where it has no limit. */
+#define CGROUPS "/sys/fs/cgroup"
+
+static bool read_number(const struct root *r, const char *folder, const char *name,
+			uint64_t *ret_bytes)
+{
+	char path[1024], text[64];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return root_read_line(r, path, text, sizeof(text)) > 0 && parse_u64(text, ret_bytes) == 0;
+}
+
+/* Of what is counted as used, files that give way to programs, as MemAvailable takes them too. */
+static uint64_t reclaimable(const struct root *r, const char *folder)
+{
+	char path[1024], text[8192];
+	const char *at;
+	uint64_t bytes;
+
+	snprintf(path, sizeof(path), "%s/memory.stat", folder);
+	if (root_read(r, path, text, sizeof(text)) <= 0)
+		return 0;
+	at = strstr(text, "\ninactive_file ");
+	if (!at)
+		return 0;
+	at += strlen("\ninactive_file ");
+	return scan_u64(&at, &bytes) ? bytes : 0;
+}
+
+/* What a cgroup (v2) may still take; UINT64_MAX where it has no limit. */
+static uint64_t left_of(const struct root *r, const char *folder)
+{
+	uint64_t most, used, gives_way;
+
+	if (!read_number(r, folder, "memory.max", &most) ||
+	    !read_number(r, folder, "memory.current", &used))
+		return UINT64_MAX;
+	gives_way = reclaimable(r, folder);
+	used -= gives_way < used ? gives_way : used;
+	return most > used ? most - used : 0;
+}
+
+/* What our cgroup, and each that it is in, may still take. */
 static uint64_t cgroup_left(const struct root *r)
 {
-	char text[64];
-	uint64_t most, used;
+	char text[4096], folder[sizeof(CGROUPS) + 512];
+	uint64_t least = UINT64_MAX;
+	const char *own = "";
 
-	if (root_read_line(r, "/sys/fs/cgroup/memory.max", text, sizeof(text)) <= 0 ||
-	    parse_u64(text, &most) < 0 ||
-	    root_read_line(r, "/sys/fs/cgroup/memory.current", text, sizeof(text)) <= 0 ||
-	    parse_u64(text, &used) < 0)
-		return UINT64_MAX;
-	return most > used ? most - used : 0;
+	if (root_read(r, "/proc/self/cgroup", text, sizeof(text)) > 0) {
+		own = strstr(text, "\n0::/");
+		own = !strncmp(text, "0::/", 4) ? text + 3 : own ? own + 4 : "";
+	}
+	snprintf(folder, sizeof(folder), CGROUPS "%.*s", (int)strcspn(own, "\n"), own);
+	for (;;) {
+		uint64_t left = left_of(r, folder);
+		char *slash = strrchr(folder, '/');
+
+		least = left < least ? left : least;
+		if (slash < folder + sizeof(CGROUPS) - 1)
+			return least;
+		*slash = 0;
+	}
 }
 
 static int read_memory(const struct root *r, struct budget *ret, struct err *e)

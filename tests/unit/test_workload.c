@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* workload: plans, what a phase asks for, what is refused. */
-#include "test.h"
+#include "folder.h"
 
 #include <errno.h>
 
+#include "base/file.h"
 #include "workload/budget.h"
 
 static struct plan *parse(const char *text, struct err *e)
@@ -140,6 +141,41 @@ static void what_does_not_fit_is_refused(void **state)
 	free(p);
 }
 
+static void put(const char *name, const char *text)
+{
+	char path[160];
+	struct err e = ERR_INIT;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(file_make_directories(path, 0700, &e), 0);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(file_replace(path, 0600, text, strlen(text), &e), 0);
+}
+
+/* Ours is a part of another's; what files take in it gives way. */
+static void the_least_of_all_cgroups_counts(void **state)
+{
+	struct budget have;
+	struct root root;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	put("proc/meminfo", "MemTotal: 9000000 kB\nMemAvailable: 8000000 kB\n");
+	put("proc/self/cgroup", "4:memory:/elsewhere\n0::/a.slice/b.scope\n");
+	put("sys/fs/cgroup/a.slice/memory.max", "1000000000\n");
+	put("sys/fs/cgroup/a.slice/memory.current", "900000000\n");
+	put("sys/fs/cgroup/a.slice/memory.stat", "anon 1\ninactive_file 500000000\n");
+	put("sys/fs/cgroup/a.slice/b.scope/memory.max", "max\n");
+	put("sys/fs/cgroup/a.slice/b.scope/memory.current", "5\n");
+	assert_int_equal(root_init(&root, dir, &e), 0);
+	assert_int_equal(budget_read(&root, NULL, &have, &e), 0);
+	assert_int_equal(have.memory_bytes, 600000000);
+	put("sys/fs/cgroup/memory.max", "300\n");
+	put("sys/fs/cgroup/memory.current", "100\n");
+	assert_int_equal(budget_read(&root, NULL, &have, &e), 0);
+	assert_int_equal(have.memory_bytes, 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,7 +183,8 @@ int main(void)
 		cmocka_unit_test(a_bad_plan_is_told_with_its_place),
 		cmocka_unit_test(ramps_and_bursts_follow_the_clock),
 		cmocka_unit_test(what_does_not_fit_is_refused),
+		cmocka_unit_test(the_least_of_all_cgroups_counts),
 	};
 
-	return run_unit(tests);
+	return cmocka_run_group_tests_name(__FILE__, tests, make_dir, remove_dir);
 }
