@@ -176,8 +176,7 @@ void agent_begin_probation(struct agent *a, struct model_set *before)
 		model_set_free(before);
 		return;
 	}
-	if (before &&
-	    (agent_same_bundle(set, before) || store_state(&place, before) == BUNDLE_ROLLED_BACK)) {
+	if (before && store_state(&place, before) == BUNDLE_ROLLED_BACK) {
 		model_set_free(before);
 		before = NULL;
 	}

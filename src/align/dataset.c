@@ -321,7 +321,6 @@ struct loading {
 	struct dataset *d;
 	struct table *t;
 	struct id_map runs, groups;
-	size_t cap;
 };
 
 /* Runs that have rows, in the order of their ids. */

@@ -25,9 +25,8 @@
 #define BACKOFF_S     30.0
 #define BACKOFF_MAX_S 3600.0
 
-/* What was installed last, and whence. */
+/* What was installed last. */
 struct memory {
-	char url[URL_MAX];
 	char etag[200];
 	char sha256[POINTER_SHA256];
 };
@@ -59,7 +58,7 @@ static void recall(const struct poll_options *o, struct memory *m)
 	char path[PATH_MAX], *at, *url, *etag, *sha256;
 	size_t len;
 
-	*m = (struct memory){.url = ""};
+	*m = (struct memory){.etag = ""};
 	if (memory_path(o, path, &ignored) < 0 ||
 	    file_read(path, MEMORY_MAX, true, &text, &len, &ignored) < 0)
 		return;
@@ -70,7 +69,6 @@ static void recall(const struct poll_options *o, struct memory *m)
 	if (!sha256 || strcmp(url, o->url) != 0 || strlen(etag) >= sizeof(m->etag) ||
 	    strlen(sha256) != POINTER_SHA256 - 1)
 		return;
-	snprintf(m->url, sizeof(m->url), "%s", url);
 	snprintf(m->etag, sizeof(m->etag), "%s", etag);
 	snprintf(m->sha256, sizeof(m->sha256), "%s", sha256);
 }
