@@ -16,6 +16,8 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/log.h"
+#include "base/mapped.h"
 
 #define STATE_NAME "joules"
 
@@ -126,6 +128,7 @@ static int read_slots(struct state *s, const char *directory, struct err *e)
 
 static void drop(struct state *s)
 {
+	mapped_forget(s->file);
 	if (s->file)
 		munmap(s->file, sizeof(*s->file));
 	if (s->fd >= 0)
@@ -145,10 +148,12 @@ int state_open(struct state *s, const char *directory, struct err *e)
 		r = check_size(s->fd, directory, e);
 	if (r == 0) {
 		at = mmap(NULL, sizeof(*s->file), PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
-		if (at == MAP_FAILED)
+		if (at == MAP_FAILED) {
 			r = err_errno(e, "state_directory %s", directory);
-		else
+		} else {
 			s->file = at;
+			mapped_watch(at, sizeof(*s->file));
+		}
 	}
 	if (r == 0)
 		r = read_slots(s, directory, e);
@@ -172,13 +177,18 @@ void state_commit(struct state *s)
 	memcpy(slot->zones, s->zones, sizeof(s->zones));
 	atomic_signal_fence(memory_order_seq_cst);
 	slot->checksum = slot_checksum(slot);
+	if (!mapped_lost(s->file))
+		return;
+	log_error("the file of joules cannot be written any more (its disk failed or is full, or "
+		  "it was cut off): joules go on, and are not kept");
+	drop(s);
 }
 
 void state_close(struct state *s)
 {
+	state_commit(s);
 	if (!s->file)
 		return;
-	state_commit(s);
 	msync(s->file, sizeof(*s->file), MS_SYNC);
 	drop(s);
 }

@@ -7,7 +7,8 @@
  * and written in place, so that kill -9 loses nothing that was counted. Two
  * slots with sequence numbers and checksums are written in turn, so that a
  * crash of the machine in the middle of a write leaves the slot before.
- * The file is locked: two agents never count into one.
+ * The file is locked: two agents never count into one. Where its disk fails
+ * meanwhile, joules go on in memory.
  */
 
 #include <stdbool.h>
@@ -44,7 +45,7 @@ static inline bool state_kept(const struct state *s)
 	return s->file != NULL;
 }
 
-/* Write zones[]; a few hundred nanoseconds, no system call. */
+/* Write zones[]; a few hundred nanoseconds, no system call. Nothing is kept where that fails. */
 void state_commit(struct state *s);
 
 /* Commit, flush to disk, unlock. */

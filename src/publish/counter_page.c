@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
+#include "base/mapped.h"
 #include "base/root.h"
 #include "publish/counter_file.h"
 
@@ -84,6 +86,14 @@ double counter_power_w(const struct counter_page *p, enum zone z, int64_t now_ns
 
 /* ---- the writer ---- */
 
+static void drop(struct counter_writer *w)
+{
+	mapped_forget(w->file);
+	munmap(w->file, sizeof(*w->file));
+	close(w->fd);
+	w->file = NULL;
+}
+
 static void commit(struct counter_writer *w)
 {
 	struct counter_slot *slot;
@@ -96,6 +106,11 @@ static void commit(struct counter_writer *w)
 	slot->page = w->page;
 	atomic_thread_fence(memory_order_seq_cst);
 	slot->checksum = counter_checksum(&slot->page);
+	if (!mapped_lost(w->file))
+		return;
+	log_error("the counter page cannot be written any more (its disk failed or is full, or it "
+		  "was cut off): powercap counters stand still");
+	drop(w);
 }
 
 /* Keep what `tick_ns` still has to play out as one interval of that length that ends now. */
@@ -145,6 +160,7 @@ static int map_file(struct counter_writer *w, const char *path, struct err *e)
 		return err_errno(e, "counter page %s", path);
 	w->file = at;
 	w->fd = steal_fd(&fd);
+	mapped_watch(w->file, sizeof(*w->file));
 	return 0;
 }
 
@@ -222,7 +238,5 @@ void counter_writer_close(struct counter_writer *w)
 	if (!w->file)
 		return;
 	msync(w->file, sizeof(*w->file), MS_SYNC);
-	munmap(w->file, sizeof(*w->file));
-	close(w->fd);
-	w->file = NULL;
+	drop(w);
 }

@@ -153,6 +153,27 @@ static void a_killed_writer_loses_nothing(void **state)
 	state_close(&s);
 }
 
+/* As a file system that goes read-only does it: a store into the mapping raises SIGBUS. */
+static void a_file_that_is_lost_under_the_agent_costs_no_joule(void **state)
+{
+	struct state s;
+
+	(void)state;
+	assert_int_equal(state_open(&s, directory, NULL), 0);
+	s.zones[ZONE_PACKAGE].active_j = 5;
+	state_commit(&s);
+	assert_true(state_kept(&s));
+	assert_int_equal(truncate(path, 0), 0);
+	s.zones[ZONE_PACKAGE].active_j = 6;
+	state_commit(&s);
+	assert_false(state_kept(&s));
+	assert_true(s.zones[ZONE_PACKAGE].active_j == 6);
+	state_commit(&s);
+	state_close(&s);
+	assert_int_equal(state_open(&s, directory, NULL), 0); /* nobody holds it */
+	state_close(&s);
+}
+
 static void two_agents_do_not_share(void **state)
 {
 	struct err e = ERR_INIT;
@@ -644,6 +665,7 @@ int main(void)
 		cmocka_unit_test(an_hour_of_ticks_fits_the_ring),
 		cmocka_unit_test_setup(joules_come_back, fresh),
 		cmocka_unit_test_setup(a_killed_writer_loses_nothing, fresh),
+		cmocka_unit_test_setup(a_file_that_is_lost_under_the_agent_costs_no_joule, fresh),
 		cmocka_unit_test_setup(two_agents_do_not_share, fresh),
 		cmocka_unit_test_setup(damaged_files_are_met, fresh),
 		cmocka_unit_test(unwritable_directories_are_told),

@@ -64,6 +64,21 @@ static void plays_the_last_interval_out_to_the_microjoule(void **state)
 	counter_reader_release(&r);
 }
 
+static void a_page_that_is_lost_under_its_writer_ends_nothing_else(void **state)
+{
+	const char *path = path_of("lost");
+	struct counter_writer w = open_writer(path, 0, S_NS);
+
+	(void)state;
+	tick(&w, S_NS, 1e6);
+	assert_non_null(w.file);
+	assert_int_equal(truncate(path, 0), 0);
+	tick(&w, 2 * S_NS, 1e6);
+	assert_null(w.file);
+	tick(&w, 3 * S_NS, 1e6);
+	counter_writer_close(&w);
+}
+
 static void a_fraction_of_a_microjoule_is_not_lost(void **state)
 {
 	const char *path = path_of("fraction");
@@ -498,6 +513,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plays_the_last_interval_out_to_the_microjoule),
+		cmocka_unit_test(a_page_that_is_lost_under_its_writer_ends_nothing_else),
 		cmocka_unit_test(a_fraction_of_a_microjoule_is_not_lost),
 		cmocka_unit_test(an_early_or_late_tick_leaves_no_step),
 		cmocka_unit_test(never_falls_over_any_schedule),
