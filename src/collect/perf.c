@@ -132,7 +132,7 @@ static int perf_open(const struct source_context *c, void **state)
 }
 
 /* Add one CPU's scaled counts; false when it cannot be read. */
-static bool add_group(const struct perf *p, const struct cpu_group *g, double *sum, bool *seen)
+static bool add_group(const struct perf *p, const struct cpu_group *g, double *sum, unsigned *seen)
 {
 	/* nr, time enabled, time running, then a value per event */
 	uint64_t buf[3 + PERF_COUNTER_COUNT];
@@ -150,7 +150,7 @@ static bool add_group(const struct perf *p, const struct cpu_group *g, double *s
 		if (g->fd[k] < 0)
 			continue;
 		sum[k] += (double)buf[at++] * scale;
-		seen[k] = true;
+		seen[k]++;
 	}
 	return true;
 }
@@ -159,7 +159,8 @@ static int perf_read(void *state, struct sample *s)
 {
 	struct perf *p = state;
 	double sum[PERF_COUNTER_COUNT] = {0};
-	bool seen[PERF_COUNTER_COUNT] = {false}, any = false;
+	unsigned seen[PERF_COUNTER_COUNT] = {0}, cpus = 0; /* on so many of them */
+	bool any = false;
 
 	if (!sample_has(s, SOURCE_STAT))
 		return -ENODATA; /* which CPUs are there is not known */
@@ -176,9 +177,10 @@ static int perf_read(void *state, struct sample *s)
 			close_group(g);
 			return -EIO;
 		}
+		cpus++;
 	}
 	for (int k = 0; k < PERF_COUNTER_COUNT; k++) {
-		s->perf[k] = seen[k] && sum[k] > 0 ? sum[k] : NAN;
+		s->perf[k] = seen[k] == cpus && sum[k] > 0 ? sum[k] : NAN;
 		any |= !isnan(s->perf[k]);
 	}
 	return any ? 0 : -ENODATA;

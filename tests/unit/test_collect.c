@@ -235,6 +235,7 @@ static struct {
 	int deny;     /* errno of every open, 0: allowed */
 	int cpu_gone; /* opens on this CPU say ENODEV; -1: none */
 	int no_event; /* this config cannot be opened; -1: none */
+	int only_cpu; /* ... on this CPU; -1: on none */
 	uint64_t count, enabled, running;
 	size_t opened, events_of[8];
 	bool short_read, zero;
@@ -248,7 +249,7 @@ static int pmu_open(const struct perf_event_attr *attr, pid_t pid, int cpu, int 
 		return -pmu.deny;
 	if (cpu == pmu.cpu_gone)
 		return -ENODEV;
-	if ((int)attr->config == pmu.no_event)
+	if ((int)attr->config == pmu.no_event && (pmu.only_cpu < 0 || cpu == pmu.only_cpu))
 		return -ENOENT;
 	if (group_fd < 0)
 		pmu.events_of[cpu] = 0;
@@ -272,7 +273,7 @@ static ssize_t pmu_read(int fd, void *buf, size_t size)
 static struct collector *with_pmu(void)
 {
 	memset(&pmu, 0, sizeof(pmu));
-	pmu.cpu_gone = pmu.no_event = -1;
+	pmu.cpu_gone = pmu.no_event = pmu.only_cpu = -1;
 	pmu.count = 1000;
 	pmu.enabled = pmu.running = 5000;
 	fake.perf_open = pmu_open;
@@ -311,6 +312,13 @@ static void an_event_that_is_not_there_is_missing(void **state)
 	assert_true(reads_perf(c));
 	assert_true(isnan(sample.perf[PERF_CACHE_REFERENCES]));
 	assert_true(sample.perf[PERF_CACHE_MISSES] == 2 * 3000);
+	collector_free(c);
+	/* What one CPU has alone is the sum of no machine. */
+	pmu.only_cpu = 1;
+	c = collector_on_root(true);
+	assert_true(reads_perf(c));
+	assert_true(isnan(sample.perf[PERF_CACHE_REFERENCES]));
+	assert_true(sample.perf[PERF_INSTRUCTIONS] == 2 * 2000);
 	collector_free(c);
 }
 
