@@ -11,10 +11,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "collect/source.h"
+
+#define OTHER_FILES 256 /* of the rest of the program */
 
 static const uint64_t events[PERF_COUNTER_COUNT] = {
 	[PERF_CYCLES] = PERF_COUNT_HW_CPU_CYCLES,
@@ -107,6 +110,25 @@ static int try_counting(const struct source_context *c)
 	return fd < 0 ? fd : 0;
 }
 
+/*
+ * Every counter is a descriptor, seven a CPU: a large machine has more CPUs than a process is given
+ * descriptors for. Where we may not have more (vmwatts-pmu.conf gives them), there are no counters.
+ */
+static int make_room(unsigned possible)
+{
+	rlim_t online = (rlim_t)sysconf(_SC_NPROCESSORS_ONLN);
+	rlim_t want = (rlim_t)possible * PERF_COUNTER_COUNT + OTHER_FILES;
+	struct rlimit limit, more;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
+		return 0;
+	more = limit;
+	more.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+	if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+		limit = more;
+	return limit.rlim_cur < online * PERF_COUNTER_COUNT + OTHER_FILES ? -EMFILE : 0;
+}
+
 static int perf_open(const struct source_context *c, void **state)
 {
 	struct perf *p;
@@ -115,6 +137,8 @@ static int perf_open(const struct source_context *c, void **state)
 	if (!c->perf || !root_is_self(c->root))
 		return -ENOENT;
 	r = try_counting(c);
+	if (r == 0)
+		r = make_room(c->cpus_cap);
 	if (r < 0)
 		return r;
 	p = calloc(1, sizeof(*p));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -302,6 +303,25 @@ static void counters_are_summed_and_scaled(void **state)
 	collector_free(c);
 }
 
+/* As many CPUs as a process is given descriptors: the rest of the program needs some too. */
+static void there_are_descriptors_for_all_counters(void **state)
+{
+	struct collector *c = with_pmu();
+	struct rlimit before, now;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = (struct rlimit){.rlim_cur = 30, .rlim_max = before.rlim_max};
+	if (before.rlim_max < 1024 || setrlimit(RLIMIT_NOFILE, &now) < 0)
+		skip();
+	c = collector_on_root(true);
+	assert_true(reads_perf(c));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+	assert_true(now.rlim_cur >= 7 * collector_cpus(c) + 200);
+	collector_free(c);
+	setrlimit(RLIMIT_NOFILE, &before);
+}
+
 static void an_event_that_is_not_there_is_missing(void **state)
 {
 	struct collector *c = with_pmu();
@@ -525,6 +545,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(only_whole_disks_count, room, no_room),
 		cmocka_unit_test_setup_teardown(sources_come_and_go, room, no_room),
 		cmocka_unit_test_setup_teardown(counters_are_summed_and_scaled, room, no_room),
+		cmocka_unit_test_setup_teardown(there_are_descriptors_for_all_counters, room,
+						no_room),
 		cmocka_unit_test_setup_teardown(an_event_that_is_not_there_is_missing, room,
 						no_room),
 		cmocka_unit_test_setup_teardown(counters_that_stay_zero_are_absent, room, no_room),
