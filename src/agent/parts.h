@@ -24,7 +24,7 @@ struct agent {
 	struct identity identity;
 	int64_t machine_due_ns; /* CLOCK_MONOTONIC; look again */
 	uint64_t migrations;
-	struct regime regime;	/* of the core clock */
+	struct regime regime; /* of the core clock */
 	int64_t clock_due_ns; /* CLOCK_MONOTONIC; look at it again */
 	struct state state;
 	struct counters counters;

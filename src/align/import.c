@@ -45,7 +45,8 @@ struct import {
 	struct csv_row before; /* as it was read; line 0: none */
 	char group[CSV_TEXT];  /* the group looked up last, and its id */
 	sqlite3_int64 group_id;
-	/* Ids of runs that this import makes: never those of runs that were there, replaced or not. */
+	/* Ids of runs that this import makes: never those of runs that were there, replaced or not.
+	 */
 	sqlite3_int64 first_new_run, next_run;
 	bool labelled[ZONE_COUNT];
 	struct import_report report;

@@ -87,7 +87,8 @@ static int write_header(struct conversion *v, struct err *e)
 	return v->line.failed || fputs(v->line.s, v->out) < 0 ? err_errno(e, "cannot write") : 0;
 }
 
-/* A label as a field: what a CSV field cannot hold becomes '_', or is cut off with its character. */
+/* A label as a field: what a CSV field cannot hold becomes '_', or is cut off with its character.
+ */
 static void add_label(struct text *t, const char *label)
 {
 	size_t n = strlen(label);

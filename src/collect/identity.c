@@ -287,8 +287,7 @@ const char *identity_difference(const struct identity *id, const struct root *r,
 	if (strcmp(now.vendor, id->vendor) != 0 || strcmp(now.model_name, id->model_name) != 0 ||
 	    now.family != id->family || now.model != id->model || now.stepping != id->stepping)
 		return "another CPU model";
-	if (!other_cpus &&
-	    (now.siblings != id->siblings || now.socket_cores != id->socket_cores))
+	if (!other_cpus && (now.siblings != id->siblings || now.socket_cores != id->socket_cores))
 		return "another topology";
 	if (now.tsc_khz != id->tsc_khz)
 		return "another TSC frequency";

@@ -9,8 +9,8 @@
  *
  * A stream that is described again with the same words is gone on with, but
  * without the label it had, as any stream begins; and a row that is there
- * already (a guest sends again what was not acknowledged) is left out. Each VM has its own limits of rate, streams and disk, so that none
- * can take what is the others'.
+ * already (a guest sends again what was not acknowledged) is left out. Each VM has its own limits
+ * of rate, streams and disk, so that none can take what is the others'.
  */
 
 #include <stdbool.h>

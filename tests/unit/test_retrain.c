@@ -392,14 +392,13 @@ static void a_recording_that_was_spoilt_and_mended_is_taken_in_again(void **stat
 	(void)state;
 	assert_int_equal(mkdir(path_of("rec"), 0700), 0);
 	assert_int_equal(work_open(path_of("work"), false, &w, &e), 0);
-	assert_int_equal(take_in(&w, 1,
-				 "time_s,cpu_utilization,package_watts\n1,0.1,1\n2,0.2,2\n"),
+	assert_int_equal(take_in(&w, 1, "time_s,cpu_utilization,package_watts\n1,0.1,1\n2,0.2,2\n"),
 			 2);
 	assert_int_equal(take_in(&w, 2, "time_s,cpu_utilization\n1,0.1\n"), 0);
 	assert_int_equal(take_in(&w, 3, "time_s,cpu_utilization\n1,0.1\n2,0.2\n"), 0);
-	assert_int_equal(take_in(&w, 4,
-				 "time_s,cpu_utilization,package_watts\n1,0.1,1\n2,0.2,2\n3,0.3,3\n"),
-			 3);
+	assert_int_equal(
+		take_in(&w, 4, "time_s,cpu_utilization,package_watts\n1,0.1,1\n2,0.2,2\n3,0.3,3\n"),
+		3);
 	work_close(&w);
 }
 

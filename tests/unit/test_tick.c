@@ -44,10 +44,9 @@ static void put_stat(void)
 				    (unsigned long long)(n_cpus * idle_ticks));
 
 	for (unsigned i = 0; i < n_cpus; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n,
-				      "cpu%u %llu 0 0 %llu 0 0 0 0 0 0\n", i,
-				      (unsigned long long)busy_ticks,
-				      (unsigned long long)idle_ticks);
+		n += (size_t)snprintf(
+			text + n, sizeof(text) - n, "cpu%u %llu 0 0 %llu 0 0 0 0 0 0\n", i,
+			(unsigned long long)busy_ticks, (unsigned long long)idle_ticks);
 	put("proc/stat", text);
 }
 
@@ -199,7 +198,8 @@ static void a_reload_with_another_interval_is_no_leap(void **state)
 	assert_close(counter_power_w(page, ZONE_PACKAGE, monotonic_ns(), page->boot_id), 2 * watts,
 		     0.01);
 	assert_true(pass(0.5, 0.5));
-	assert_close(counter_power_w(page, ZONE_PACKAGE, monotonic_ns(), page->boot_id), watts, 0.05);
+	assert_close(counter_power_w(page, ZONE_PACKAGE, monotonic_ns(), page->boot_id), watts,
+		     0.05);
 }
 
 int main(void)
@@ -207,7 +207,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(watts_end_where_nothing_can_be_read, start, stop),
 		cmocka_unit_test_setup_teardown(a_cpu_that_goes_is_no_move, start, stop),
-		cmocka_unit_test_setup_teardown(a_reload_with_another_interval_is_no_leap, start, stop),
+		cmocka_unit_test_setup_teardown(a_reload_with_another_interval_is_no_leap, start,
+						stop),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__, tests, make_dir, remove_dir);
