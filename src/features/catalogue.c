@@ -85,15 +85,6 @@ const char *tier_name(enum tier t)
 	return tier_names[t];
 }
 
-int tier_find(const char *name)
-{
-	for (int t = 0; t < TIER_COUNT; t++) {
-		if (!strcmp(name, tier_names[t]))
-			return t;
-	}
-	return -1;
-}
-
 void row_clear(struct row *r)
 {
 	r->t_s = NAN;

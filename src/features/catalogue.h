@@ -146,7 +146,6 @@ int feature_find(const char *name);
 const char *feature_nearest(const char *word);
 
 const char *tier_name(enum tier t);
-int tier_find(const char *name);
 
 /* One interval's features. NaN is missing; missing never becomes 0. */
 struct row {

@@ -64,15 +64,6 @@ static void read_cpus(const struct root *r, struct host *h)
 	}
 }
 
-unsigned host_node(const struct host *h, unsigned cpu)
-{
-	for (unsigned node = 0; node < h->n_nodes; node++) {
-		if (cpus_has(&h->nodes[node], cpu))
-			return node;
-	}
-	return 0;
-}
-
 /* ---- processes ---- */
 
 /* Call `each` for every number among the names in a folder. */

@@ -58,9 +58,6 @@ struct host {
 int host_read(const struct root *r, struct host **ret, struct err *e);
 void host_free(struct host *h);
 
-/* The NUMA node of a CPU; 0 where it is not known. */
-unsigned host_node(const struct host *h, unsigned cpu);
-
 /* What stands in the way of steady measurements, one sentence a line; nothing when nothing does. */
 void host_findings(const struct host *h, struct text *t);
 

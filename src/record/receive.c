@@ -474,19 +474,6 @@ void receiver_close(struct receiver *r)
 	free(r);
 }
 
-unsigned receiver_port(const struct receiver *r)
-{
-	struct sockaddr_storage address = {0};
-	socklen_t len = sizeof(address);
-	struct sockaddr_in in;
-
-	if (!r->n_listeners ||
-	    getsockname(r->listeners[0].fd, (struct sockaddr *)&address, &len) < 0)
-		return 0;
-	memcpy(&in, &address, sizeof(in)); /* sockaddr_in6 has its port in the same place */
-	return ntohs(in.sin_port);
-}
-
 /* ---- what came of it ---- */
 
 uint64_t receiver_rows(const struct receiver *r)

@@ -48,9 +48,6 @@ int receiver_fd(const struct receiver *r);
 /* Do it, without waiting. An error: the trace cannot be written any more. */
 int receiver_serve(struct receiver *r, struct err *e);
 
-/* The TCP port of the first address, as where it was given as 0. */
-unsigned receiver_port(const struct receiver *r);
-
 /* Rows taken since it was opened. */
 uint64_t receiver_rows(const struct receiver *r);
 

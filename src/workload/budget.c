@@ -225,14 +225,3 @@ int budget_check(const struct phase *p, const struct budget *have, struct err *e
 
 	return r < 0 ? r : check_disk(p, have, e);
 }
-
-bool plan_has_class(const struct plan *p, enum load_class class)
-{
-	for (size_t i = 0; i < p->n_phases; i++) {
-		for (size_t k = 0; k < p->phases[i].n_loads; k++) {
-			if (p->phases[i].loads[k].kind->class == class)
-				return true;
-		}
-	}
-	return false;
-}

@@ -38,7 +38,4 @@ uint64_t load_worker_bytes(const struct load *l, const struct budget *have);
  */
 int budget_check(const struct phase *p, const struct budget *have, struct err *e);
 
-/* Whether any phase has a load of this class. */
-bool plan_has_class(const struct plan *p, enum load_class class);
-
 #endif
