@@ -26,7 +26,7 @@ else
 	skip "the units" "there is no systemd-analyze"
 fi
 
-is "$(awk -F= '/^TasksMax=/ {print $2 >= 32 + 12}' "$deploy/systemd/vmwatts.service")" 1 "the agent's unit has room for gRPC's threads in its helper"
+is "$(awk -F= '/^TasksMax=/ {print ($2 >= 32 + 12)}' "$deploy/systemd/vmwatts.service")" 1 "the agent's unit has room for gRPC's threads in its helper"
 
 # The configuration inside the CronJob, with folders of our own.
 mkdir "$work/rec"
