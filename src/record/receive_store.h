@@ -25,7 +25,7 @@
 
 #define RECEIVE_VMS_MAX	    64
 #define RECEIVE_STREAMS_MAX 32	 /* of one VM in one file */
-#define RECEIVE_SEEN	    2048 /* rows of a VM that are known again: more than a queue holds */
+#define RECEIVE_SEEN	    4096 /* rows of a VM that are known again: more than a queue holds */
 
 /* So much a second over time, and so much at once. */
 struct bucket_limit {

@@ -16,9 +16,9 @@
  * each, so one that has grown or was mended is taken in again, in place of
  * what it gave before.
  *
- * Each line of it: round, state, stamp, rows that the dataset has of it, name, reason, with tabs
- *between. The state `importing` is written before, so that after a kill the one that was under way,
- *and only that, is replaced.
+ * Each line of it: round, state, stamp, rows that the dataset has of it, name,
+ * reason, with tabs between. The state `importing` is written before, so that
+ * after a kill the one that was under way, and only that, is replaced.
  */
 
 #include "base/text.h"
