@@ -12,23 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/listen.h"
 #include "publish/pages.h"
+#include "publish/patience.h"
 
-#define CONNECTIONS_MAX 64
-#define INACTIVE_S	10
-#define DEADLINE_S	10
-
-/* A connection whose request header is awaited; then, the rest of it and that the answer is taken.
- */
-struct waiting {
-	int fd; /* -1: free */
-	int64_t since_s;
-};
+#define INACTIVE_S 10
 
 struct http {
 	struct MHD_Daemon *daemon;
@@ -37,16 +28,8 @@ struct http {
 	bool wants_reload;
 	char token[HTTP_TOKEN_MAX];
 	char address[128];
-	struct waiting waiting[CONNECTIONS_MAX];
+	struct patience patience;
 };
-
-static int64_t now_s(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
-}
 
 /* The page's own style, script, icon and fetches, and nothing else from anywhere. */
 static const char security_policy[] =
@@ -108,51 +91,6 @@ static struct page reload_page(struct http *h, struct MHD_Connection *connection
 
 /* ---- libmicrohttpd's callbacks ---- */
 
-static int fd_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-	return info ? info->connect_fd : -1;
-}
-
-static void stop_waiting(struct http *h, int fd)
-{
-	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-		if (h->waiting[i].fd == fd)
-			h->waiting[i].fd = -1;
-	}
-}
-
-static void start_waiting(struct http *h, int fd)
-{
-	stop_waiting(h, fd);
-	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-		if (h->waiting[i].fd >= 0)
-			continue;
-		h->waiting[i] = (struct waiting){.fd = fd, .since_s = now_s()};
-		return;
-	}
-}
-
-static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
-			  enum MHD_ConnectionNotificationCode code)
-{
-	(void)context;
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		start_waiting(cls, fd_of(connection));
-	else
-		stop_waiting(cls, fd_of(connection));
-}
-
-static void on_completed(void *cls, struct MHD_Connection *connection, void **context,
-			 enum MHD_RequestTerminationCode code)
-{
-	(void)context;
-	if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-		start_waiting(cls, fd_of(connection)); /* for the next header */
-}
-
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
 				  const char *method, const char *version, const char *upload,
 				  size_t *upload_size, void **context)
@@ -164,7 +102,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	(void)upload;
 	if (!*context) { /* the header came; wait for the (unwanted) body to end */
 		*context = h;
-		start_waiting(h, fd_of(connection)); /* as long again, for that and the answer */
+		patience_anew(&h->patience, connection);
 		return MHD_YES;
 	}
 	if (*upload_size) {
@@ -215,9 +153,8 @@ int http_new(const char *listen, const struct snapshot *s, struct http **ret, st
 	if (!h)
 		return err_nomem(e);
 	pages_show(&h->pages, s);
-	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-		h->waiting[i].fd = -1;
-	h->listen_fd = listen_open(listen, CONNECTIONS_MAX, e);
+	patience_init(&h->patience);
+	h->listen_fd = listen_open(listen, PATIENCE_CONNECTIONS, e);
 	if (h->listen_fd < 0) {
 		int r = h->listen_fd;
 
@@ -228,10 +165,11 @@ int http_new(const char *listen, const struct snapshot *s, struct http **ret, st
 	h->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, h,
 		MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET, h->listen_fd,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)PATIENCE_CONNECTIONS,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)INACTIVE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+		patience_connection, &h->patience, MHD_OPTION_NOTIFY_COMPLETED, patience_completed,
+		&h->patience, MHD_OPTION_END);
 	if (!h->daemon) {
 		close(h->listen_fd);
 		free(h);
@@ -257,12 +195,7 @@ int http_fd(const struct http *h)
 
 void http_run(struct http *h)
 {
-	int64_t limit_s = now_s() - DEADLINE_S;
-
-	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-		if (h->waiting[i].fd >= 0 && h->waiting[i].since_s < limit_s)
-			shutdown(h->waiting[i].fd, SHUT_RDWR);
-	}
+	patience_check(&h->patience);
 	MHD_run(h->daemon);
 }
 

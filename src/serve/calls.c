@@ -3,6 +3,7 @@
  * See calls.h. What a call does between two events of the queue:
  *
  *   WAITING    a method was asked for and nobody called it yet
+ *   RECEIVING  the message of a unary call is awaited: who calls may
  *   STREAMING  headers or an answer go out, the next message is awaited
  *   WATCHING   answers go out when health changes; ends when the client leaves
  *   ENDING     the status goes out; the next event is the last
@@ -24,10 +25,11 @@
 #define WAITING_FIRST 64 /* calls that wait for the busiest method; 4 for others */
 #define STREAMS_MAX   16384
 #define WATCHERS_MAX  512 /* of health, which need no token */
+#define STRANGERS_MAX 16  /* whose message is awaited, of methods that need no token */
 #define POLL_MS	      200
 #define CLOSE_TAG     1u
 
-enum call_state { CALL_WAITING, CALL_STREAMING, CALL_WATCHING, CALL_ENDING };
+enum call_state { CALL_WAITING, CALL_RECEIVING, CALL_STREAMING, CALL_WATCHING, CALL_ENDING };
 
 struct call {
 	size_t index; /* of the method; n_methods: none that we know */
@@ -51,6 +53,8 @@ struct calls {
 	grpc_server *server;
 	grpc_completion_queue *queue;
 	void *registered[STATS_METHODS];
+	struct call *strangers[STRANGERS_MAX];
+	size_t next_stranger;
 	struct call *resting, *watchers;
 	size_t n_watchers;
 	struct arena arena;
@@ -97,8 +101,7 @@ static void wait_for_call(struct calls *c, size_t index)
 	else
 		error = grpc_server_request_registered_call(
 			c->server, c->registered[index], &call->call, &call->deadline,
-			&call->metadata, methods[index].kind == METHOD_UNARY ? &call->in : NULL,
-			c->queue, c->queue, call);
+			&call->metadata, NULL, c->queue, c->queue, call);
 	if (error != GRPC_CALL_OK)
 		rest(c, call);
 }
@@ -248,6 +251,36 @@ static void answer(struct calls *c, struct call *call, struct outcome *ret)
 	stats_message(&c->service->stats, now_ns() - begin_ns);
 }
 
+static size_t add_receiving(struct call *call, grpc_op *ops, size_t n)
+{
+	grpc_byte_buffer_destroy(call->in);
+	call->in = NULL;
+	ops[n] = op_of(GRPC_OP_RECV_MESSAGE);
+	ops[n].data.recv_message.recv_message = &call->in;
+	return n + 1;
+}
+
+/*
+ * Nobody knows who this is: a message that does not come to its end holds memory. Where there are
+ * too many of them the one that has waited longest goes.
+ */
+static void await_stranger(struct calls *c, struct call *call)
+{
+	struct call **at = &c->strangers[c->next_stranger++ % STRANGERS_MAX];
+
+	if (*at)
+		grpc_call_cancel((*at)->call, NULL);
+	*at = call;
+}
+
+static void know_stranger(struct calls *c, const struct call *call)
+{
+	for (size_t i = 0; i < STRANGERS_MAX; i++) {
+		if (c->strangers[i] == call)
+			c->strangers[i] = NULL;
+	}
+}
+
 static void await_message(struct calls *c, struct call *call, const struct outcome *o)
 {
 	grpc_op ops[3];
@@ -255,12 +288,25 @@ static void await_message(struct calls *c, struct call *call, const struct outco
 
 	if (o)
 		n = add_message(call, o, ops, n);
-	grpc_byte_buffer_destroy(call->in);
-	call->in = NULL;
-	ops[n] = op_of(GRPC_OP_RECV_MESSAGE);
-	ops[n++].data.recv_message.recv_message = &call->in;
 	call->state = CALL_STREAMING;
-	start(c, call, ops, n);
+	start(c, call, ops, add_receiving(call, ops, n));
+}
+
+static void begin_unary(struct calls *c, struct call *call)
+{
+	struct outcome o = {.code = GRPC_STATUS_OK};
+	struct caller caller;
+	grpc_op op;
+
+	read_caller(call, &caller);
+	if (!service_admit(c->service, &caller, methods[call->index].scope, 0, &o)) {
+		finish(c, call, &o);
+		return;
+	}
+	if (!methods[call->index].scope)
+		await_stranger(c, call);
+	call->state = CALL_RECEIVING;
+	start(c, call, &op, add_receiving(call, &op, 0));
 }
 
 static void begin_stream(struct calls *c, struct call *call)
@@ -329,6 +375,7 @@ static void await_watcher(struct calls *c, struct call *call)
 	}
 	call->watches = true;
 	c->n_watchers++;
+	await_stranger(c, call);
 	await_message(c, call, NULL);
 }
 
@@ -362,8 +409,7 @@ static void on_call(struct calls *c, struct call *call, bool ok)
 		snprintf(o.why, sizeof(o.why), "no such method");
 		finish(c, call, &o);
 	} else if (methods[call->index].kind == METHOD_UNARY) {
-		answer(c, call, &o);
-		finish(c, call, &o);
+		begin_unary(c, call);
 	} else if (methods[call->index].kind == METHOD_STREAM) {
 		begin_stream(c, call);
 	} else {
@@ -385,6 +431,7 @@ static void on_close(struct calls *c, struct call *call)
 
 static void on_event(struct calls *c, const grpc_event *event)
 {
+	struct outcome o = {.code = GRPC_STATUS_OK};
 	uintptr_t tag = (uintptr_t)event->tag;
 	struct call *call = (struct call *)(tag & ~(uintptr_t)CLOSE_TAG);
 
@@ -393,13 +440,17 @@ static void on_event(struct calls *c, const grpc_event *event)
 		return;
 	}
 	call->pending--;
+	know_stranger(c, call);
 	if (tag & CLOSE_TAG) {
 		call->told = true;
 		on_close(c, call);
 		return;
 	}
 	call->sending = false;
-	if (call->state == CALL_STREAMING) {
+	if (call->state == CALL_RECEIVING) {
+		answer(c, call, &o);
+		finish(c, call, &o);
+	} else if (call->state == CALL_STREAMING) {
 		on_message(c, call, event->success);
 	} else if (call->state == CALL_ENDING) {
 		if (!call->pending) {
@@ -424,11 +475,9 @@ int calls_new(struct service *s, grpc_server *server, unsigned drain_ms, struct 
 	c->queue = grpc_completion_queue_create_for_next(NULL);
 	grpc_server_register_completion_queue(server, c->queue, NULL);
 	for (size_t i = 0; i < n_methods; i++) {
-		c->registered[i] = grpc_server_register_method(
-			server, methods[i].path, NULL,
-			methods[i].kind == METHOD_UNARY ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER
-							: GRPC_SRM_PAYLOAD_NONE,
-			0);
+		/* The message is received once the token is known. */
+		c->registered[i] = grpc_server_register_method(server, methods[i].path, NULL,
+							       GRPC_SRM_PAYLOAD_NONE, 0);
 	}
 	*ret = c;
 	return 0;

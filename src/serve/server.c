@@ -265,6 +265,7 @@ static void wait_for_end(struct server *s)
 			reload_models(s);
 		}
 		follow_store(s);
+		stats_page_check(s->page);
 	}
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/listen.h"
+#include "publish/patience.h"
 #include "publish/prometheus.h"
 #include "serve/methods.h"
 
@@ -25,6 +26,7 @@ struct stats_page {
 	const struct stats *stats;
 	struct models *models;
 	struct MHD_Daemon *daemon;
+	struct patience patience;
 	char address[96];
 };
 
@@ -153,10 +155,13 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 {
 	autotext struct text t = {0};
 
+	struct stats_page *p = cls;
+
 	(void)version;
 	(void)upload;
 	if (!*context) {
-		*context = cls;
+		*context = p;
+		patience_anew(&p->patience, c);
 		return MHD_YES;
 	}
 	if (*upload_size) {
@@ -169,7 +174,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 		return answer(c, MHD_HTTP_OK, "text/plain", "ok\n", 3);
 	if (strcmp(url, "/metrics") != 0)
 		return answer(c, MHD_HTTP_NOT_FOUND, "text/plain", "/metrics, /healthz\n", 19);
-	render(cls, &t);
+	render(p, &t);
 	if (t.failed)
 		return MHD_NO;
 	return answer(c, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", t.s, t.len);
@@ -201,12 +206,15 @@ int stats_page_open(const char *listen, const struct stats *s, struct models *m,
 	}
 	p->stats = s;
 	p->models = m;
+	patience_init(&p->patience);
 	name_address(fd, p->address, sizeof(p->address));
 	p->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, p,
 				     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 				     (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
 				     (unsigned)INACTIVE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				     (size_t)16384, MHD_OPTION_END);
+				     (size_t)16384, MHD_OPTION_NOTIFY_CONNECTION,
+				     patience_connection, &p->patience, MHD_OPTION_NOTIFY_COMPLETED,
+				     patience_completed, &p->patience, MHD_OPTION_END);
 	if (!p->daemon) {
 		close(fd);
 		free(p);
@@ -222,6 +230,12 @@ void stats_page_close(struct stats_page *p)
 		return;
 	MHD_stop_daemon(p->daemon); /* closes the listening socket */
 	free(p);
+}
+
+void stats_page_check(struct stats_page *p)
+{
+	if (p)
+		patience_check(&p->patience);
 }
 
 const char *stats_page_address(const struct stats_page *p)

@@ -33,6 +33,7 @@ struct stats_page;
 int stats_page_open(const char *listen, const struct stats *s, struct models *m,
 		    struct stats_page **ret, struct err *e);
 void stats_page_close(struct stats_page *p); /* NULL is fine */
+void stats_page_check(struct stats_page *p); /* each second or so: slow clients go; NULL is fine */
 const char *stats_page_address(const struct stats_page *p);
 
 #endif

@@ -79,6 +79,24 @@ install -m 600 /dev/null none
 timeout 1 "$build/vmwatts-serve" serve --listen 127.0.0.1:0 --metrics '' --model-path store --trust keys --tokens none 2>none.log
 like "$(cat none.log)" 'none holds no token: every call is refused' "a file without a token is served from, and it says what that means"
 
+# ---- strangers
+stranger() { timeout 60 python3 "$top/tests/e2e/stranger.py" "$@"; }
+"$build/vmwatts-serve" serve --model-path store --trust keys --listen "127.0.0.1:$((port + 14))" --metrics "127.0.0.1:$((port + 15))" --tokens tokens 2>plain.log &
+plain=$!
+pids+=($plain)
+wait_for 10 curl -sf "http://127.0.0.1:$((port + 15))/healthz"
+stranger drip $((port + 15)) 25 >drip.said &
+drip=$!
+peak_mb() { awk '/^VmHWM/ {print int($2 / 1024)}' /proc/$plain/status; }
+begin=$(peak_mb)
+for method in PowerEstimationService/EstimatePower grpc.health.v1.Health/Check grpc.health.v1.Health/Watch; do
+	said=$(stranger hoard $((port + 14)) /$method 2 3 | paste -sd' ')
+	like "$said, $(($(peak_mb) - begin)) MB more" '^answered [0-9]+, ([0-9]|[1-3][0-9]) MB' "256 messages without a token that never end, of $method: MiB taken, memory, and health answers meanwhile"
+done
+wait $drip
+ok "$([ "$(cat drip.said)" -ge 9 ] && [ "$(cat drip.said)" -le 15 ]; echo $?)" "a header that drips is waited for $(cat drip.said) s"
+kill $plain
+
 # ---- real Python clients
 serve
 ok $? "the server serves"
