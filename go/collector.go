@@ -22,6 +22,7 @@ const (
 type CollectorOptions struct {
 	Bundle, Keys     string        // see Open; both "": the prior
 	SamplingInterval time.Duration // of Run; 0: 1 s, at least MinInterval
+	Signatures       uint          // different keys that must have signed the bundle; 0: 1
 	Meter            MeterOptions
 	Whitelist        []string // only these features reach a model; nil: all
 }
@@ -65,7 +66,7 @@ type Collector struct {
 
 // NewCollector opens all that is needed and takes the first reading.
 func NewCollector(o CollectorOptions) (*Collector, error) {
-	model, err := Open(o.Bundle, o.Keys)
+	model, err := OpenSigned(o.Bundle, o.Keys, o.Signatures)
 	if err != nil {
 		return nil, err
 	}

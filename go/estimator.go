@@ -21,6 +21,8 @@ type Estimator struct {
 	keys  string
 	vcpus float64
 
+	signatures uint
+
 	mu     sync.RWMutex
 	model  *Model
 	closed bool
@@ -36,6 +38,10 @@ func NewEstimator(trustedKeys string) (*Estimator, error) {
 	return &Estimator{keys: trustedKeys, vcpus: onlineCPUs(), model: prior}, nil
 }
 
+// RequireSignatures is for those who ask that so many different keys have
+// signed a bundle; call it before LoadModels.
+func (e *Estimator) RequireSignatures(n uint) { e.signatures = n }
+
 // Close frees the model.
 func (e *Estimator) Close() error {
 	e.mu.Lock()
@@ -50,7 +56,7 @@ func (e *Estimator) LoadModels(modelPath string) error {
 	if modelPath == "" {
 		return fmt.Errorf("%w: an empty model path", ErrConfig)
 	}
-	m, err := Open(modelPath, e.keys)
+	m, err := OpenSigned(modelPath, e.keys, e.signatures)
 	if err != nil {
 		return err
 	}

@@ -220,14 +220,18 @@ type Model struct {
 // Open opens a bundle, verified by keys. bundle is a file, or a directory of
 // installed bundles of which the one that the agent would serve is opened;
 // keys is a public key or a directory of them. Both "": the built-in prior.
-func Open(bundle, keys string) (*Model, error) {
+func Open(bundle, keys string) (*Model, error) { return OpenSigned(bundle, keys, 1) }
+
+// OpenSigned is Open where so many different keys must have signed the bundle:
+// the agent's signature_threshold.
+func OpenSigned(bundle, keys string, signatures uint) (*Model, error) {
 	var why [C.VMWATTS_ERROR_SIZE]C.char
 	m := new(Model)
 	b, free := optional(bundle)
 	defer free()
 	k, free := optional(keys)
 	defer free()
-	if code := C.vmwatts_open(b, k, &m.v, &why[0]); code < 0 {
+	if code := C.vmwatts_open_signed(b, k, C.uint(signatures), &m.v, &why[0]); code < 0 {
 		return nil, failed(code, &why)
 	}
 	m.name = C.GoString(C.vmwatts_model(m.v))

@@ -254,6 +254,14 @@ func TestErrorsAreGosErrors(t *testing.T) {
 	if _, err = vmwatts.Open(copied, key); !errors.Is(err, vmwatts.ErrSignature) {
 		t.Errorf("a wrong signature: %v", err)
 	}
+	if _, err = vmwatts.OpenSigned(bundle, key, 2); !errors.Is(err, vmwatts.ErrSignature) || !strings.Contains(err.Error(), "asks for 2") {
+		t.Errorf("one signature where two are asked for: %v", err)
+	}
+	if m, err := vmwatts.OpenSigned(bundle, key, 1); err != nil {
+		t.Errorf("one signature where one is asked for: %v", err)
+	} else {
+		m.Close()
+	}
 	if _, err = vmwatts.Open(filepath.Join(dir, "nothere.vmw"), key); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a bundle that is not there: %v", err)
 	}

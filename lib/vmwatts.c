@@ -24,7 +24,7 @@ _Static_assert((int)VMWATTS_ZONE_COUNT == (int)ZONE_RAPL_COUNT, "zones are those
 
 _Static_assert((int)VMWATTS_ERR_STALE == (int)ERR_STALE, "codes are those of base/err.h");
 
-#define ABI 2
+#define ABI 3
 
 /* Sizes that the structures with `sz` had when they came: callers never have less. */
 #define CARD_SIZE_FIRST	 (offsetof(struct vmwatts_card, vcpus_max) + sizeof(uint32_t))
@@ -150,7 +150,8 @@ static bool is_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static int load_bundle(struct vmwatts *v, const char *bundle, const char *key, struct err *e)
+static int load_bundle(struct vmwatts *v, const char *bundle, const char *key, unsigned signatures,
+		       struct err *e)
 {
 	struct trust *trust;
 	int r;
@@ -165,6 +166,7 @@ static int load_bundle(struct vmwatts *v, const char *bundle, const char *key, s
 		    : trust_load(key, is_directory(bundle) ? bundle : NULL, &trust, e);
 	if (r < 0)
 		return r;
+	trust_require(trust, signatures);
 	r = is_directory(bundle) ? store_load_current(bundle, trust, &v->set, NULL, e)
 				 : bundle_load(bundle, trust, &v->set, NULL, e);
 	trust_free(trust);
@@ -172,7 +174,8 @@ static int load_bundle(struct vmwatts *v, const char *bundle, const char *key, s
 }
 
 /* The bundle, and what of it depends on the machine we run on: prior and fit. */
-static int load(struct vmwatts *v, const char *bundle, const char *key, struct err *e)
+static int load(struct vmwatts *v, const char *bundle, const char *key, unsigned signatures,
+		struct err *e)
 {
 	struct identity *id = calloc(1, sizeof(*id));
 	struct root root;
@@ -182,7 +185,7 @@ static int load(struct vmwatts *v, const char *bundle, const char *key, struct e
 		memset(id, 0, sizeof(*id)); /* the generic prior */
 	if (r == 0) {
 		prior_init(&v->prior, id);
-		r = load_bundle(v, bundle, key, e);
+		r = load_bundle(v, bundle, key, signatures, e);
 	}
 	v->fit.widen = 1;
 	if (r == 0 && v->set)
@@ -191,14 +194,15 @@ static int load(struct vmwatts *v, const char *bundle, const char *key, struct e
 	return r;
 }
 
-int vmwatts_open(const char *bundle, const char *key, struct vmwatts **ret, char *why)
+int vmwatts_open_signed(const char *bundle, const char *key, unsigned signatures,
+			struct vmwatts **ret, char *why)
 {
 	struct err e = ERR_INIT;
 	struct vmwatts *v = calloc(1, sizeof(*v));
 
 	if (!v)
 		err_nomem(&e);
-	else if (load(v, bundle, key, &e) == 0) {
+	else if (load(v, bundle, key, signatures, &e) == 0) {
 		if (v->set)
 			snprintf(v->name, sizeof(v->name), "%s %s", v->set->name, v->set->version);
 		else
@@ -208,6 +212,11 @@ int vmwatts_open(const char *bundle, const char *key, struct vmwatts **ret, char
 	}
 	vmwatts_close(v);
 	return finish(&e, why);
+}
+
+int vmwatts_open(const char *bundle, const char *key, struct vmwatts **ret, char *why)
+{
+	return vmwatts_open_signed(bundle, key, 1, ret, why);
 }
 
 void vmwatts_close(struct vmwatts *v)

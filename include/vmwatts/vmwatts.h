@@ -102,6 +102,14 @@ struct vmwatts;
  * one that the agent would serve is opened, and `key` a directory of keys.
  */
 VMWATTS_API int vmwatts_open(const char *bundle, const char *key, struct vmwatts **ret, char *why);
+
+/*
+ * The same, where so many different keys of `key` must have signed the bundle:
+ * the agent's signature_threshold (0: 1). Since: ABI 3.
+ */
+VMWATTS_API int vmwatts_open_signed(const char *bundle, const char *key, unsigned signatures,
+				    struct vmwatts **ret, char *why);
+
 VMWATTS_API void vmwatts_close(struct vmwatts *v);
 
 /* "NAME VERSION" of the bundle, or "prior NAME". Valid until vmwatts_close. */

@@ -12,7 +12,7 @@
 static void names_are_those_of_the_format(void **state)
 {
 	(void)state;
-	assert_int_equal(vmwatts_abi(), 2);
+	assert_int_equal(vmwatts_abi(), 3);
 	assert_true(vmwatts_feature_count() > 40 &&
 		    vmwatts_feature_count() <= VMWATTS_FEATURES_MAX);
 	for (size_t i = 0; i < vmwatts_feature_count(); i++) {
@@ -86,6 +86,8 @@ static void failures_are_told(void **state)
 	assert_true(vmwatts_open("/nowhere.vmw", NULL, &v, why) < 0);
 	assert_non_null(strstr(why, "public key"));
 	assert_true(vmwatts_open("/nowhere.vmw", "/nowhere.pub", &v, why) < 0);
+	assert_non_null(strstr(why, "/nowhere.pub"));
+	assert_true(vmwatts_open_signed("/nowhere.vmw", "/nowhere.pub", 2, &v, why) < 0);
 	assert_non_null(strstr(why, "/nowhere.pub"));
 	assert_null(v);
 	vmwatts_close(NULL);
