@@ -87,7 +87,7 @@ int listen_open(const char *address, int backlog, struct err *e)
 	}
 	freeaddrinfo(found);
 	if (fd == -EADDRINUSE)
-		return err_set(e, fd, "%s is in use: stop what listens there, or choose --listen",
+		return err_set(e, fd, "%s is in use: stop what listens there, or choose another",
 			       address);
 	if (fd < 0) {
 		errno = -fd;

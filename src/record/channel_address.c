@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/listen.h"
 #include "base/parse.h"
 #include "base/root.h"
 #include "record/channel.h"
 
 #define PORTS_MAX 64
+#define BACKLOG	  16
 
 bool channel_vm_name(const char *name)
 {
@@ -117,18 +119,17 @@ static void peer_of(struct channel_peer *peer, const void *address, socklen_t le
 	memcpy(&peer->address, address, len);
 }
 
-static int lookup_tcp(const struct channel_address *a, int flags, struct channel_peer *ret,
-		      size_t max, struct err *e)
+static int lookup_tcp(const struct channel_address *a, struct channel_peer *ret, size_t max,
+		      struct err *e)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-				       .ai_flags = flags | AI_NUMERICSERV};
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	struct addrinfo *found;
 	char port[16];
 	size_t n = 0;
 	int code;
 
 	snprintf(port, sizeof(port), "%u", a->port);
-	code = getaddrinfo(a->host[0] ? a->host : NULL, port, &hints, &found);
+	code = getaddrinfo(a->host, port, &hints, &found);
 	if (code)
 		return err_set(e, -ENOENT, "%s: %s", a->host, gai_strerror(code));
 	for (const struct addrinfo *i = found; i && n < max; i = i->ai_next)
@@ -149,7 +150,7 @@ int channel_lookup(const struct channel_address *a, struct channel_peer *ret, si
 		   struct err *e)
 {
 	if (a->kind == CHANNEL_TCP)
-		return lookup_tcp(a, 0, ret, max, e);
+		return lookup_tcp(a, ret, max, e);
 	peer_vsock(a, ret);
 	return 1;
 }
@@ -216,24 +217,27 @@ int channel_open_port(const char *device_or_name, struct err *e)
 	return fd < 0 ? err_errno(e, "%s", path) : fd;
 }
 
+/* Of TCP as everything in vmwatts listens: without a host on every address, IPv6's too. */
+static int listen_tcp(const struct channel_address *a, struct err *e)
+{
+	char address[sizeof(a->host) + 16];
+	bool six = strchr(a->host, ':') != NULL;
+
+	snprintf(address, sizeof(address), six ? "[%s]:%u" : "%s:%u", a->host, a->port);
+	return listen_open(address, BACKLOG, e);
+}
+
 int channel_listen(const struct channel_address *a, struct err *e)
 {
 	struct channel_peer peer;
 	autofd int fd = -1;
-	int on = 1;
 
-	if (a->kind == CHANNEL_VSOCK)
-		peer_vsock(a, &peer);
-	else if (lookup_tcp(a, AI_PASSIVE, &peer, 1, e) < 0)
-		return e->code;
-	fd = open_socket(peer.address.ss_family);
-	if (fd >= 0 && a->kind == CHANNEL_TCP)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (a->kind == CHANNEL_TCP)
+		return listen_tcp(a, e);
+	peer_vsock(a, &peer);
+	fd = open_socket(AF_VSOCK);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&peer.address, peer.len) < 0 ||
-	    listen(fd, 16) < 0)
-		return err_errno(e, "cannot listen on port %u of %s", a->port,
-				 a->kind == CHANNEL_VSOCK ? "vsock"
-				 : a->host[0]		  ? a->host
-							  : "this machine");
+	    listen(fd, BACKLOG) < 0)
+		return err_errno(e, "cannot listen on port %u of vsock", a->port);
 	return steal_fd(&fd);
 }

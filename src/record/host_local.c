@@ -63,8 +63,8 @@ static int take_process(struct local *l, const struct qemu *q, struct err *e)
 	struct host_vm vm = {.process = !q->uuid[0]};
 	size_t known = l->vms.n, i;
 
-	snprintf(vm.name, sizeof(vm.name), "%s", q->name);
-	snprintf(vm.uuid, sizeof(vm.uuid), "%s", q->uuid);
+	host_vm_text(vm.name, sizeof(vm.name), q->name);
+	host_vm_text(vm.uuid, sizeof(vm.uuid), q->uuid);
 	snprintf(vm.pid, sizeof(vm.pid), "%d", q->pid);
 	snprintf(vm.hypervisor, sizeof(vm.hypervisor), "%s", q->manager);
 	if (!vm.uuid[0] && !vm.name[0])

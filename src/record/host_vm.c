@@ -29,17 +29,21 @@ bool host_is_qemu(const char *program)
 	       !strcmp(base, "kvm");
 }
 
-static void copy(char *to, size_t size, const char *from)
+void host_vm_text(char *to, size_t size, const char *from)
 {
 	snprintf(to, size, "%.*s", (int)size - 1, from);
+	for (char *c = to; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
 }
 
 static bool read_process(const struct host_labels *l, struct host_vm *vm)
 {
 	if (!host_is_qemu(host_label(l, "comm")) && !host_is_qemu(host_label(l, "exe")))
 		return false;
-	copy(vm->pid, sizeof(vm->pid), host_label(l, "pid"));
-	copy(vm->container, sizeof(vm->container), host_label(l, "container_id"));
+	host_vm_text(vm->pid, sizeof(vm->pid), host_label(l, "pid"));
+	host_vm_text(vm->container, sizeof(vm->container), host_label(l, "container_id"));
 	vm->process = true;
 	return vm->pid[0];
 }
@@ -65,10 +69,10 @@ bool host_figure_read(const char *metric, const struct host_labels *labels, stru
 		return false;
 	f.joules = metrics[i].joules;
 	f.zone = zone_find_rapl(f.zone_text);
-	copy(f.vm.uuid, sizeof(f.vm.uuid), host_label(labels, "vm_id"));
-	copy(f.vm.name, sizeof(f.vm.name), host_label(labels, "vm_name"));
-	copy(f.vm.node, sizeof(f.vm.node), *node ? node : host_label(labels, "instance"));
-	copy(f.vm.hypervisor, sizeof(f.vm.hypervisor), host_label(labels, "hypervisor"));
+	host_vm_text(f.vm.uuid, sizeof(f.vm.uuid), host_label(labels, "vm_id"));
+	host_vm_text(f.vm.name, sizeof(f.vm.name), host_label(labels, "vm_name"));
+	host_vm_text(f.vm.node, sizeof(f.vm.node), *node ? node : host_label(labels, "instance"));
+	host_vm_text(f.vm.hypervisor, sizeof(f.vm.hypervisor), host_label(labels, "hypervisor"));
 	*ret = f;
 	return f.vm.uuid[0] || f.vm.name[0] || f.vm.pid[0];
 }
@@ -146,9 +150,9 @@ void host_vms_title(const struct host_vms *v, size_t i, char ret[HOST_TEXT])
 		ids += vm->uuid[0] && !strcmp(v->items[k].uuid, vm->uuid);
 	}
 	if (vm->name[0] && names == 1)
-		copy(ret, HOST_TEXT, vm->name);
+		host_vm_text(ret, HOST_TEXT, vm->name);
 	else if (ids == 1)
-		copy(ret, HOST_TEXT, vm->uuid);
+		host_vm_text(ret, HOST_TEXT, vm->uuid);
 	else
 		snprintf(ret, HOST_TEXT, "%s%.60s%s%.60s", vm->uuid[0] ? "" : "qemu-",
 			 vm->uuid[0] ? vm->uuid : vm->pid, vm->node[0] ? "@" : "", vm->node);

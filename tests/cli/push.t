@@ -92,6 +92,17 @@ is "$(trace a.vmt --streams | cut -d' ' -f1 | tr '\n' ' ')" "web db " "the token
 is "$(rows a.vmt db)" 4 "the host's has four rows of it"
 is "$(times both.vmt "$(hostname)")" "$(times a.vmt db)" "both traces have the same rows"
 
+if [ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6; then
+	"$vmwatts" record host --receive "tcp://:$port" --cert host.pem --key host.key --tokens tokens --out every.vmt 2>every.said >/dev/null &
+	host=$!
+	pids+=($host)
+	wait_for 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port && exec 4<>/dev/tcp/::1/$port"
+	ok $? "tcp://:PORT listens on every address, IPv4's and IPv6's"
+	stop "$host"
+else
+	skip "tcp://:PORT on IPv6 too" "no IPv6 on the loopback"
+fi
+
 # the receiver dies and comes back; the guest goes on
 start --out b.vmt
 guest "${push[@]}" --push-token-file web.token --out own.vmt --vm web --duration 5s --json >guest.json 2>guest.said &

@@ -69,7 +69,7 @@ is "$?$(trace all.vmt | cut -d' ' -f1 | sort -u | tr '\n' ' ')" "0db web " "--al
 refused 1 "no VM 'mail' in $url; there are: web, db" "a VM that is not there" host --url "$url" --vm mail --out x.vmt
 ok "$([ -e x.vmt ]; echo $((! $?)))" "which leaves no file behind"
 mode $'vms=we\e[31mb/u-1/20'
-refused 1 "there are: we.x1b.31mb" "a name on the page is no command to the terminal" host --url "$url" --vm mail --out x.vmt
+refused 1 "there are: we[?].31mb" "a name on the page is no command to the terminal" host --url "$url" --vm mail --out x.vmt
 mode "vms=web/u-1/20,db/u-2/5"
 mode "vms=web/u-1,web/u-2"
 refused 1 "'web' is 2 VMs.*web \(uuid u-1, node sim\); web \(uuid u-2" "a name that two VMs have: both are listed" \

@@ -127,6 +127,11 @@ static void knows_keplers_series(void **state)
 		"kepler_vm_cpu_watts{vm_id=\"u\",state=\"terminated\",zone=\"core\"} 5\n", &f));
 	assert_true(figure("kepler_vm_cpu_watts{vm_id=\"u\",zone=\"gpu\"} 5\n", &f));
 	assert_int_equal(f.zone, -1);
+	/* a guest's name may be anything, and a trace refuses these */
+	assert_true(figure(
+		"kepler_vm_cpu_watts{vm_id=\"u\",vm_name=\"a\x1b[2Jb\x7f\",zone=\"core\"} 5\n",
+		&f));
+	assert_string_equal(f.vm.name, "a?[2Jb?");
 	assert_int_equal(zone_find_rapl("package-1"), ZONE_PACKAGE);
 	assert_int_equal(zone_find_rapl("package-x"), -1);
 }
