@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Whether this is still the machine it was: a VM may be moved while it runs. See parts.h. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/parts.h"
+#include "base/cleanup.h"
 #include "base/log.h"
 
 #define CHECK_NS INT64_C(300000000000)
 #define CLOCK_NS INT64_C(900000000) /* a second, and what a tick may come early */
+
+bool agent_identify(struct agent *a)
+{
+	autofree struct identity *now = malloc(sizeof(*now));
+
+	if (!now || identity_read(now, &a->root, NULL) < 0)
+		return false;
+	a->identity = *now;
+	return true;
+}
 
 void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus, bool other_cpus)
 {
@@ -21,7 +33,7 @@ void agent_check_machine(struct agent *a, int64_t mono_ns, double vcpus, bool ot
 	if (!why[0])
 		return;
 	memcpy(before, a->identity.model_name, sizeof(before));
-	if (identity_read(&a->identity, &a->root, NULL) < 0)
+	if (!agent_identify(a))
 		return;
 	regime_forget(&a->regime);
 	a->migrations++;

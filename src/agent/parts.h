@@ -112,6 +112,9 @@ void agent_fill_bundle(struct agent *a);
  */
 bool agent_tick(struct agent *a);
 
+/* Read the identity again; false where it cannot be, and what was known stays. */
+bool agent_identify(struct agent *a);
+
 /*
  * Every 5 minutes, and at once after a suspend or another set of CPUs (machine_due_ns 0):
  * whether identity_difference() finds another machine than before. Then the model is fitted to

@@ -37,7 +37,7 @@ static void begin_anew(struct agent *a, unsigned events, double vcpus)
 	a->machine_due_ns = 0;
 	if (events & INTERVAL_HOTPLUG) {
 		agent_check_machine(a, a->kernel->monotonic_ns(), vcpus, true);
-		identity_read(&a->identity, &a->root, NULL);
+		agent_identify(a);
 		a->identity.clock_ratio = a->regime.ratio;
 		meter_refit(a->meter, vcpus);
 	}
