@@ -9,17 +9,14 @@
 #include <time.h>
 
 #include "agent/account.h"
-#include "agent/policy.h"
+#include "agent/zones.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "health/drift.h"
 #include "model/estimator.h"
 #include "model/fit.h"
 
-#define OOD_MEMORY_S  60 /* the out-of-distribution ratio looks back about this far */
-#define HOST_PHASE_90 0.68
-#define HOST_UNIT_J   61e-6 /* of Intel's energy registers, and of QEMU's */
-#define HOST_SCALE_W  0.1   /* below it the width of an interval says little: see estimate.h */
+#define OOD_MEMORY_S 60 /* the out-of-distribution ratio looks back about this far */
 
 struct meter {
 	struct config config; /* a copy: a reload makes a new meter */
@@ -30,18 +27,11 @@ struct meter {
 	struct estimator *estimator;
 	struct fit fit;
 	struct drift *drift; /* owned */
-	struct policy policy[ZONE_RAPL_COUNT];
-	bool left_out[ZONE_RAPL_COUNT]; /* of the last row, by `disable` */
+	struct zones zones;
 	struct account accounts[ZONE_RAPL_COUNT];
-	struct row row, masked;
-	struct estimate estimate, raw;
+	struct row row;
 	struct snapshot snapshot;
-	char version[128];
-	const struct remote_answer *remote; /* for the next row */
-	bool from_remote[ZONE_RAPL_COUNT];  /* who answered the last row */
-	char remote_version[128];
-	const struct host_zone *host;	 /* NULL: none */
-	bool from_host[ZONE_RAPL_COUNT]; /* in the last row */
+	char version[128], remote_version[128];
 };
 
 #define each_zone(z) for (int z = 0; z < ZONE_RAPL_COUNT; z++)
@@ -126,6 +116,8 @@ int meter_new(const struct meter_options *o, struct meter **ret, struct err *e)
 	prior_init(&m->prior, m->identity);
 	options.prior = &m->prior;
 	r = estimator_new(&options, &m->estimator, e);
+	m->zones = (struct zones){
+		.config = &m->config, .set = m->set, .prior = &m->prior, .estimator = m->estimator};
 	if (r == 0)
 		r = init_accounts(m, o->step_s, e);
 	if (r == 0)
@@ -185,7 +177,7 @@ struct snapshot *meter_snapshot(struct meter *m)
 
 const struct estimate *meter_estimate(const struct meter *m)
 {
-	return &m->estimate;
+	return &m->zones.estimate;
 }
 
 struct model_set *meter_take_set(struct meter *m)
@@ -195,87 +187,21 @@ struct model_set *meter_take_set(struct meter *m)
 
 const struct estimate *meter_raw(const struct meter *m)
 {
-	return &m->raw;
+	return &m->zones.raw;
 }
 
 const struct row *meter_input(const struct meter *m)
 {
-	return m->config.has_whitelist ? &m->masked : &m->row;
+	return m->config.has_whitelist ? &m->zones.masked : &m->row;
 }
 
 /* ---- one row ---- */
-
-/*
- * Only whitelisted features reach a model, and vcpus: no metric but the size of the machine,
- * without which a bundle of 14 vCPUs gives a guest of 2 the watts of 14, and probation knows no
- * range. The prior knows load and vCPUs alone.
- */
-const struct row *meter_visible(struct meter *m, const struct row *row)
-{
-	if (!m->config.has_whitelist)
-		return row;
-	m->masked = *row;
-	feature_foreach (f) {
-		if (!m->config.whitelist[f] && f != FEATURE_VCPUS)
-			m->masked.v[f] = NAN;
-	}
-	return &m->masked;
-}
-
-static bool is_better(const struct remote_zone *z)
-{
-	return z->valid &&
-	       (z->provenance == PROVENANCE_TRAINED || z->provenance == PROVENANCE_DERIVED);
-}
-
-static void take_zone(struct meter *m, int z)
-{
-	const struct remote_zone *from = &m->remote->zones[z];
-
-	m->from_remote[z] = true;
-	m->estimate.zone[z] = (struct zone_estimate){
-		.valid = true,
-		.active_w = from->watts,
-		.low_w = from->low_w,
-		.high_w = from->high_w,
-		.confidence = from->confidence,
-		.distance = m->remote->distance,
-		.provenance = from->provenance,
-		.definition = z != ZONE_UNCORE ? ""
-			      : from->is_pp1   ? "pp1"
-					       : "package_minus_core",
-	};
-}
-
-/* The model server's zones over the native model's. */
-static void take_remote(struct meter *m)
-{
-	struct snapshot *s = &m->snapshot;
-
-	memset(m->from_remote, 0, sizeof(m->from_remote));
-	if (!s->remote.configured)
-		return;
-	each_zone(z)
-	{
-		if (m->remote && is_better(&m->remote->zones[z]))
-			take_zone(m, z);
-		else if (m->estimate.zone[z].fallback == FALLBACK_NONE)
-			m->estimate.zone[z].fallback = FALLBACK_REMOTE;
-	}
-	if (!m->remote) {
-		s->model_version = m->version;
-		return;
-	}
-	estimate_reconcile(&m->estimate);
-	snprintf(m->remote_version, sizeof(m->remote_version), "%s", m->remote->version);
-	s->model_version = m->remote_version;
-}
 
 void meter_set_remote(struct meter *m, const struct remote_answer *a, enum remote_reason reason)
 {
 	struct remote_snapshot *r = &m->snapshot.remote;
 
-	m->remote = a;
+	m->zones.remote = a;
 	r->configured = true;
 	r->reason = reason;
 	r->rows[reason]++;
@@ -283,171 +209,39 @@ void meter_set_remote(struct meter *m, const struct remote_answer *a, enum remot
 
 void meter_set_host(struct meter *m, const struct host_zone *zones)
 {
-	m->host = zones;
+	m->zones.host = zones;
 }
 
-/*
- * The 90 % interval of a mean over the collection interval, whose two ends lie
- * anywhere within a refresh: the difference of two uniform phases is below 0.68
- * in nine of ten; and the register's unit.
- */
-static void take_host_zone(struct meter *m, int z)
+const struct row *meter_visible(struct meter *m, const struct row *row)
 {
-	double interval_s = (double)m->config.collection_interval_ns / 1e9;
-	double watts = m->host[z].watts;
-	double half_w = HOST_PHASE_90 * watts * fmin(m->host[z].refresh_s / interval_s, 1) +
-			HOST_UNIT_J / interval_s;
-	struct zone_estimate *to = &m->estimate.zone[z];
-
-	*to = (struct zone_estimate){
-		.valid = true,
-		.fixed = true,
-		.active_w = watts,
-		.provenance = PROVENANCE_HOST,
-		.definition = z == ZONE_UNCORE ? "pp1" : "",
-	};
-	zone_estimate_bound(to, half_w, HOST_SCALE_W, 0);
-	m->from_remote[z] = false;
-	m->estimate.tier = TIER_HOST;
-}
-
-/* The host's zones over all others. Gauges never mix what the host said with what a model did. */
-static void take_host(struct meter *m)
-{
-	bool changed = false;
-
-	if (!m->host)
-		return;
-	each_zone(z)
-	{
-		changed |= m->host[z].used != m->from_host[z];
-		m->from_host[z] = m->host[z].used;
-		if (m->from_host[z])
-			take_host_zone(m, z);
-	}
-	each_zone(z)
-	{
-		if (changed)
-			account_reset(&m->accounts[z]);
-	}
-	if (m->estimate.tier == TIER_HOST)
-		estimate_reconcile(&m->estimate);
-}
-
-/* Zones whose model is not confident are answered by its physics part, else left to the prior. */
-static void fall_back(struct meter *m)
-{
-	struct estimate physics;
-	bool any = false, low[ZONE_RAPL_COUNT] = {false};
-
-	each_zone(z)
-	{
-		const struct zone_estimate *zone = &m->estimate.zone[z];
-
-		if (zone->valid)
-			low[z] = policy_update(&m->policy[z], zone->confidence,
-					       m->config.confidence_threshold);
-		any |= low[z];
-	}
-	if (!any)
-		return;
-	estimator_physics(m->estimator, &physics);
-	each_zone(z)
-	{
-		if (!low[z])
-			continue;
-		m->estimate.zone[z] = physics.zone[z];
-		m->from_remote[z] = false;
-		m->estimate.zone[z].fallback = FALLBACK_LOW_CONFIDENCE;
-	}
-}
-
-/* `disable`: watts that are not confident are left out, whoever said them. */
-static void leave_out(struct meter *m)
-{
-	double threshold = m->config.confidence_threshold;
-
-	each_zone(z)
-	{
-		struct zone_estimate *zone = &m->estimate.zone[z];
-		bool before = m->policy[z].low;
-
-		m->left_out[z] =
-			zone->valid && policy_update(&m->policy[z], zone->confidence, threshold);
-		if (!m->left_out[z])
-			continue;
-		zone->valid = false;
-		zone->fallback = FALLBACK_LOW_CONFIDENCE;
-		if (!before)
-			log_warn("%s is left out from now on (fallback_method: disable): its "
-				 "confidence %.2f is below confidence_threshold %g",
-				 zone_name((enum zone)z), zone->confidence, threshold);
-	}
-}
-
-static void move(struct zone_estimate *z, double idle_w)
-{
-	double by = idle_w - z->idle_w;
-
-	z->idle_w = idle_w;
-	z->low_w = fmax(z->low_w + by, 0);
-	z->high_w = fmax(z->high_w + by, zone_watts(z));
-	z->low_w = fmin(z->low_w, zone_watts(z));
-}
-
-/* `idle: none` shows active power alone; `share` adds the prior's idle to a model without. */
-static void settle_idle(struct meter *m)
-{
-	bool share = m->config.idle == IDLE_SHARE;
-	bool lacks_idle = m->set && m->set->scope == SCOPE_VM_ACTIVE;
-	struct estimate prior = {.tier = TIER_OS};
-
-	if (share)
-		prior_fill(&m->prior, &m->row, true, FALLBACK_NO_MODEL, &prior);
-	each_zone(z)
-	{
-		struct zone_estimate *zone = &m->estimate.zone[z];
-
-		if (!zone->valid || zone->fixed || zone->provenance == PROVENANCE_PRIOR)
-			continue;
-		if (!share)
-			move(zone, 0);
-		else if ((lacks_idle || m->from_remote[z]) && prior.zone[z].valid)
-			move(zone, prior.zone[z].idle_w);
-	}
-	if (m->estimate.tier == TIER_HOST)
-		estimate_reconcile(&m->estimate);
+	return zones_visible(&m->zones, row);
 }
 
 static void estimate(struct meter *m)
 {
-	bool disable = m->config.fallback_method == FALLBACK_METHOD_DISABLE;
+	struct zones *z = &m->zones;
 
-	estimator_push(m->estimator, meter_visible(m, &m->row), &m->estimate);
-	m->raw = m->estimate;
-	take_remote(m);
-	m->estimate.tier = row_tier(&m->row);
-	if (!disable)
-		fall_back(m);
-	take_host(m);
-	prior_fill(&m->prior, &m->row, m->config.idle == IDLE_SHARE,
-		   m->set ? FALLBACK_NO_MODEL : FALLBACK_NO_BUNDLE, &m->estimate);
-	settle_idle(m);
-	if (disable)
-		leave_out(m);
+	z->asks_remote = m->snapshot.remote.configured;
+	zones_answer(z, &m->row);
+	if (z->asks_remote && z->remote)
+		snprintf(m->remote_version, sizeof(m->remote_version), "%s", z->remote->version);
+	m->snapshot.model_version = z->asks_remote && z->remote ? m->remote_version : m->version;
 }
 
-/* A zone that nobody measures now has no gauge to go on with: what it drew before is long past. */
+/*
+ * A zone that nobody measures now has no gauge to go on with: what it drew before is long past.
+ * Nor do gauges mix what the host said with what a model did.
+ */
 static void count_energy(struct meter *m, double seconds)
 {
 	each_zone(z)
 	{
-		const struct zone_estimate *zone = &m->estimate.zone[z];
+		const struct zone_estimate *zone = &m->zones.estimate.zone[z];
 
-		if (!m->config.enabled || !zone->valid) {
+		if (!m->config.enabled || !zone->valid || m->zones.host_changed)
 			account_reset(&m->accounts[z]);
+		if (!m->config.enabled || !zone->valid)
 			continue;
-		}
 		m->state->zones[z].active_j += zone->active_w * seconds;
 		m->state->zones[z].idle_j += zone->idle_w * seconds;
 		if (seconds > 0)
@@ -459,20 +253,20 @@ static void count_energy(struct meter *m, double seconds)
 
 static void fill_zone(struct meter *m, int z, double inference_s)
 {
-	const struct zone_estimate *from = &m->estimate.zone[z];
+	const struct zone_estimate *from = &m->zones.estimate.zone[z];
 	struct zone_snapshot *to = &m->snapshot.zone[z];
 
 	to->valid =
 		m->config.enabled && from->valid &&
 		account_mean(&m->accounts[z], &to->active_w, &to->idle_w, &to->low_w, &to->high_w);
-	to->left_out = m->config.enabled && m->left_out[z];
+	to->left_out = m->config.enabled && m->zones.left_out[z];
 	to->confidence = from->confidence;
 	to->provenance = from->provenance;
 	to->fallback = from->fallback;
 	to->definition = from->definition;
 	to->model = from->model;
 	to->inference_s = inference_s;
-	to->remote = m->from_remote[z];
+	to->remote = m->zones.from_remote[z];
 }
 
 /* The largest distance of what the set's models answered; NaN: none did. */
@@ -498,7 +292,8 @@ static void watch_drift(struct meter *m, double seconds)
 	bool before = inputs_drift(&m->snapshot.drift);
 	const struct drift_state *now = drift_state(m->drift);
 
-	drift_sample(m->drift, distance_of(&m->estimate), estimator_inputs(m->estimator), seconds);
+	drift_sample(m->drift, distance_of(&m->zones.estimate), estimator_inputs(m->estimator),
+		     seconds);
 	m->snapshot.drift = *now;
 	if (inputs_drift(now) == before)
 		return;
@@ -514,8 +309,8 @@ static void watch_distribution(struct meter *m, double seconds)
 	double *ratio = &m->snapshot.out_of_distribution_ratio;
 	bool outside = false;
 
-	each_zone(z) outside |=
-		m->estimate.zone[z].valid && m->estimate.zone[z].distance > OUT_OF_DISTRIBUTION;
+	each_zone(z) outside |= m->zones.estimate.zone[z].valid &&
+				m->zones.estimate.zone[z].distance > OUT_OF_DISTRIBUTION;
 	*ratio += ((outside ? 1 : 0) - *ratio) * -expm1(-seconds / OOD_MEMORY_S);
 }
 
@@ -564,7 +359,7 @@ void meter_row(struct meter *m, const struct row *row, double seconds)
 	meter_show_joules(m);
 	s->ready = true;
 	s->t_s = row->t_s;
-	s->tier = m->estimate.tier;
+	s->tier = m->zones.estimate.tier;
 	s->usage_ratio = usage_ratio(row);
 }
 
@@ -596,7 +391,7 @@ static void inherit_trust(struct meter *m, struct meter *from)
 {
 	struct drift *fresh = m->drift;
 
-	memcpy(m->policy, from->policy, sizeof(m->policy));
+	memcpy(m->zones.policy, from->zones.policy, sizeof(m->zones.policy));
 	if (!drift_rebind(from->drift, m->set))
 		return;
 	m->drift = from->drift;
@@ -625,9 +420,9 @@ void meter_inherit(struct meter *m, struct meter *from)
 	s->remote = old->remote;
 	/* A configuration that turned native asks nobody, and keeps the counts. */
 	s->remote.configured &= m->config.inference_method == INFERENCE_REMOTE;
-	m->remote = s->remote.configured ? from->remote : NULL;
-	m->host = from->host;
-	memcpy(m->from_host, from->from_host, sizeof(m->from_host));
+	m->zones.remote = s->remote.configured ? from->zones.remote : NULL;
+	m->zones.host = from->zones.host;
+	memcpy(m->zones.from_host, from->zones.from_host, sizeof(m->zones.from_host));
 	s->pinning_score = old->pinning_score;
 	s->out_of_distribution_ratio = old->out_of_distribution_ratio;
 	if (!old->ready)
@@ -636,8 +431,8 @@ void meter_inherit(struct meter *m, struct meter *from)
 	each_zone(z)
 	{
 		/* Gauges of another length begin with this row. */
-		if (m->config.enabled && m->estimate.zone[z].valid && !m->accounts[z].n)
-			account_add(&m->accounts[z], &m->estimate.zone[z], 1e-6);
+		if (m->config.enabled && m->zones.estimate.zone[z].valid && !m->accounts[z].n)
+			account_add(&m->accounts[z], &m->zones.estimate.zone[z], 1e-6);
 		fill_zone(m, z, s->zone[z].inference_s);
 	}
 }
