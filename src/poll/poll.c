@@ -2,6 +2,7 @@
 /* A publishing location into an agent's model_path: see poll.h. */
 #include "poll/poll.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -20,6 +21,8 @@
 
 #define MEMORY_FILE   ".poll"
 #define MEMORY_MAX    8192
+#define DOWNLOAD      ".poll-"
+#define LEFT_S	      3600
 #define SIGNATURE_MAX 4096
 #define URL_MAX	      2000
 #define BACKOFF_S     30.0
@@ -159,18 +162,36 @@ static int download(const struct poll_options *o, const struct pointer *p, const
 	return r;
 }
 
-static void remove_folder(const char *folder, const char *file)
+/* A download's folder: files and no folders. */
+static void remove_folder(const char *folder)
 {
-	char bundle[PATH_MAX], path[PATH_MAX];
+	DIR *d = opendir(folder);
 
-	if (snprintf(bundle, PATH_MAX, "%s/%s", folder, file) >= PATH_MAX)
-		return;
-	unlink(bundle);
-	for (unsigned i = 1; i <= BUNDLE_SIGNATURES_MAX; i++) {
-		if (bundle_signature_path(bundle, i, path, NULL) == 0)
-			unlink(path);
-	}
+	for (struct dirent *at; d && (at = readdir(d));)
+		unlinkat(dirfd(d), at->d_name, 0);
+	if (d)
+		closedir(d);
 	rmdir(folder);
+}
+
+/* Folders that killed downloads left; an hour is longer than a download may take. */
+static void sweep(const char *model_path)
+{
+	DIR *d = opendir(model_path);
+
+	for (struct dirent *at; d && (at = readdir(d));) {
+		char path[PATH_MAX];
+		struct stat st;
+
+		if (strncmp(at->d_name, DOWNLOAD, strlen(DOWNLOAD)) != 0 ||
+		    snprintf(path, PATH_MAX, "%s/%s", model_path, at->d_name) >= PATH_MAX ||
+		    lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
+		    time(NULL) - st.st_mtime < LEFT_S)
+			continue;
+		remove_folder(path);
+	}
+	if (d)
+		closedir(d);
 }
 
 static int install(const struct poll_options *o, const struct pointer *p, struct poll_result *ret,
@@ -181,15 +202,16 @@ static int install(const struct poll_options *o, const struct pointer *p, struct
 
 	if (mkdir(o->model_path, 0700) < 0 && errno != EEXIST)
 		return err_errno(e, "--model-path %s", o->model_path);
-	if (snprintf(folder, PATH_MAX, "%s/.poll-XXXXXX", o->model_path) >= PATH_MAX)
+	if (snprintf(folder, PATH_MAX, "%s/" DOWNLOAD "XXXXXX", o->model_path) >= PATH_MAX)
 		return err_set(e, -ENAMETOOLONG, "--model-path: path too long");
+	sweep(o->model_path);
 	if (!mkdtemp(folder))
 		return err_errno(e, "--model-path %s", o->model_path);
 	r = download(o, p, folder, bundle, e);
 	if (r == 0)
 		r = store_install(o->model_path, bundle, o->trust, (int64_t)time(NULL), false,
 				  ret->path, e);
-	remove_folder(folder, p->file);
+	remove_folder(folder);
 	if (r < 0)
 		return err_prefix(e, "%s", p->file);
 	ret->installed = true;

@@ -238,9 +238,13 @@ is "$(agent)" "$(jq -r .version <<<"$out")" "and the agent serves it"
 is "$(look --json | jq -c '[.installed, .unchanged]')" "[false,true]" "a second look finds nothing new"
 is "$(cat requests)" "/models/latest 304 0" "and downloads nothing: the ETag still holds"
 out=$(round good)
+mkdir store/.poll-killed store/.poll-at-work
+touch store/.poll-killed/web.vmw
+touch -d '2 hours ago' store/.poll-killed
 look >/dev/null
 is "$(agent)" "$(jq -r .version <<<"$out")" "a new version is picked up"
-is "$(ls -A store | grep -c '^\.poll-')" 0 "no folder of a download is left"
+is "$(ls -A store | grep '^\.poll-')" .poll-at-work "no folder of a download is left, nor one that was killed hours ago"
+rmdir store/.poll-at-work
 is "$(stat -c %a store/*.vmw | sort -u)" 600 "the store's files are private"
 
 # A running agent, and a poller that keeps looking.
