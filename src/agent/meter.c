@@ -386,11 +386,20 @@ static bool same_gauges(const struct meter *a, const struct meter *b)
 	       a->accounts[0].cap == b->accounts[0].cap;
 }
 
+/* Models see what they saw: a past of other features is none of theirs. */
+static bool same_view(const struct config *a, const struct config *b)
+{
+	return a->has_whitelist == b->has_whitelist &&
+	       (!a->has_whitelist || memcmp(a->whitelist, b->whitelist, sizeof(a->whitelist)) == 0);
+}
+
 /* The bundle, or the prior, is what it was: so is what is known of it. */
 static void inherit_trust(struct meter *m, struct meter *from)
 {
 	struct drift *fresh = m->drift;
 
+	m->zones.again = from->snapshot.ready && same_view(&m->config, &from->config) &&
+			 estimator_inherit(m->estimator, from->estimator);
 	memcpy(m->zones.policy, from->zones.policy, sizeof(m->zones.policy));
 	if (!drift_rebind(from->drift, m->set))
 		return;

@@ -203,7 +203,9 @@ void zones_answer(struct zones *s, const struct row *row)
 {
 	bool disable = s->config->fallback_method == FALLBACK_METHOD_DISABLE;
 
-	estimator_push(s->estimator, zones_visible(s, row), &s->estimate);
+	(s->again ? estimator_again : estimator_push)(s->estimator, zones_visible(s, row),
+						      &s->estimate);
+	s->again = false;
 	s->raw = s->estimate;
 	take_remote(s);
 	s->estimate.tier = row_tier(row);

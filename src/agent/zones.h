@@ -25,6 +25,8 @@ struct zones {
 	const struct remote_answer *remote; /* for the next row; NULL: none */
 	bool asks_remote;		    /* where there is none, that is a fallback */
 
+	bool again; /* the next row is the last one of the estimator's past, pushed already */
+
 	struct policy policy[ZONE_RAPL_COUNT];
 	struct row masked;
 

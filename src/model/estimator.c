@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "features/stream.h"
 
@@ -15,6 +16,7 @@ struct estimator {
 	const struct prior *prior;
 	struct estimate_options options;
 	struct stream *stream;
+	double step_s; /* of the stream */
 	double x[INPUT_MAX];
 };
 
@@ -30,13 +32,13 @@ int estimator_new(const struct estimator_options *o, struct estimator **ret, str
 	p->options = (struct estimate_options)ESTIMATE_OPTIONS_INIT;
 	p->options.stateless = o->stateless;
 	if (o->set) {
-		double step_s =
-			o->step_s > 0 ? fmin(o->step_s, o->set->interval_s) : o->set->interval_s;
 		struct stream_options s = {.inputs = o->set->inputs,
 					   .n_inputs = o->set->n_inputs,
-					   .step_s = step_s / 2,
 					   .window_s = o->set->window_s};
 
+		p->step_s =
+			o->step_s > 0 ? fmin(o->step_s, o->set->interval_s) : o->set->interval_s;
+		s.step_s = p->step_s / 2;
 		r = stream_new(&s, &p->stream, e);
 	}
 	if (r < 0) {
@@ -71,13 +73,37 @@ void estimator_push(struct estimator *p, const struct row *row, struct estimate 
 {
 	struct row r = *row;
 
-	*ret = (struct estimate){.tier = row_tier(row)};
-	if (!p->set)
+	if (!p->set) {
+		*ret = (struct estimate){.tier = row_tier(row)};
 		return;
+	}
 	if (!(r.dt_s < SAME_KIND * p->set->interval_s))
 		r.dt_s = NAN;
 	stream_push(p->stream, &r, p->x);
-	model_set_estimate(p->set, p->x, &p->options, ret);
+	estimator_again(p, row, ret);
+}
+
+bool estimator_inherit(struct estimator *p, struct estimator *from)
+{
+	struct stream *stream = p->stream;
+	size_t n = p->set ? p->set->n_inputs : 0;
+
+	if (!n || !from->set || from->set->n_inputs != n || p->step_s != from->step_s ||
+	    p->set->window_s != from->set->window_s ||
+	    memcmp(p->set->inputs, from->set->inputs, n * sizeof(*p->set->inputs)) != 0)
+		return false;
+	p->stream = from->stream;
+	from->stream = stream;
+	stream_reset(stream);
+	memcpy(p->x, from->x, sizeof(p->x));
+	return true;
+}
+
+void estimator_again(struct estimator *p, const struct row *row, struct estimate *ret)
+{
+	*ret = (struct estimate){.tier = row_tier(row)};
+	if (p->set)
+		model_set_estimate(p->set, p->x, &p->options, ret);
 }
 
 const double *estimator_inputs(const struct estimator *p)

@@ -38,6 +38,15 @@ void estimator_reset(struct estimator *p);
  */
 void estimator_push(struct estimator *p, const struct row *row, struct estimate *ret);
 
+/*
+ * Take over the past of another estimator of the same bundle, which is then without one: what it
+ * answered last estimator_again() answers anew. False where that past has other inputs.
+ */
+bool estimator_inherit(struct estimator *p, struct estimator *from);
+
+/* The row pushed last once more, which is no row of the past. */
+void estimator_again(struct estimator *p, const struct row *row, struct estimate *ret);
+
 /* The values of the set's inputs for the row pushed last; NULL without a set. */
 const double *estimator_inputs(const struct estimator *p);
 

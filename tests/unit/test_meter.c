@@ -200,6 +200,45 @@ static void what_is_left_out_stays_so_over_a_reload(void **state)
 	meter_free(m);
 }
 
+/* Rows whose load rises; before the fifth one the meter is made anew. */
+static double watts_over_a_reload(bool reload, bool other_view)
+{
+	struct meter *m = meter_with(true), *next;
+	double active_w;
+
+	for (int k = 0; k < 5; k++) {
+		struct row r = row_at(k, k < 3 ? 0.5 : 3);
+
+		if (k == 4 && reload) {
+			config.has_whitelist = other_view;
+			for (int f = 0; f < FEATURE_COUNT; f++)
+				config.whitelist[f] = true;
+			next = meter_with(true);
+			meter_inherit(next, m);
+			assert_close(meter_estimate(next)->zone[ZONE_PACKAGE].active_w,
+				     meter_estimate(m)->zone[ZONE_PACKAGE].active_w,
+				     other_view ? 100 : 0);
+			meter_free(m);
+			m = next;
+		}
+		meter_row(m, &r, 1);
+	}
+	active_w = meter_estimate(m)->zone[ZONE_PACKAGE].active_w;
+	meter_free(m);
+	config.has_whitelist = false;
+	return active_w;
+}
+
+static void history_goes_on_over_a_reload(void **state)
+{
+	double without = watts_over_a_reload(false, false);
+
+	(void)state;
+	assert_true(watts_over_a_reload(true, false) == without);
+	/* other features reach the model from here on: its past is none of theirs */
+	assert_true(watts_over_a_reload(true, true) != without);
+}
+
 static void drift_goes_on_over_a_reload(void **state)
 {
 	struct meter *m;
@@ -364,6 +403,7 @@ int main(void)
 		cmocka_unit_test_setup(low_confidence_falls_back_to_physics_then_prior, defaults),
 		cmocka_unit_test_setup(disable_leaves_the_series_out, defaults),
 		cmocka_unit_test_setup(what_is_left_out_stays_so_over_a_reload, defaults),
+		cmocka_unit_test_setup(history_goes_on_over_a_reload, defaults),
 		cmocka_unit_test_setup(drift_goes_on_over_a_reload, defaults),
 		cmocka_unit_test_setup(the_whitelist_hides_features_from_models, defaults),
 		cmocka_unit_test_setup(the_scope_is_the_bundles, defaults),
