@@ -20,7 +20,7 @@ double idle_watts(const struct design *d, size_t load, const double *predicted_w
 	for (size_t i = 0; i < d->n; i++) {
 		double p = predicted_w[i];
 
-		if (isnan(p) || d->x[i * d->p + load] > limit)
+		if (isnan(p) || !(d->x[i * d->p + load] <= limit)) /* NaN is no load of 0 */
 			continue;
 		sum += p;
 		n++;

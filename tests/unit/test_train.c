@@ -171,6 +171,26 @@ static void node_total_splits_off_what_is_there_without_load(void **state)
 	table_free(t);
 }
 
+static void rows_whose_load_is_not_known_are_not_idle(void **state)
+{
+	struct table *t = simulated(5, 200, curve);
+	struct train_options o = plain;
+	struct model_set *s;
+
+	(void)state;
+	for (size_t i = 0; i < t->n_rows; i++) {
+		t->y_w[ZONE_PACKAGE][i] += 30;
+		if (i % 20 == 7)
+			t->x[FEATURE_CPU_BUSY_VCPUS][i] = t->x[FEATURE_CPU_UTILIZATION][i] = NAN;
+	}
+	o.scope = SCOPE_NODE_TOTAL;
+	s = trained(t, &o);
+	assert_int_equal(s->zones[ZONE_PACKAGE].models[0].family, FAMILY_BLEND);
+	assert_close(s->zones[ZONE_PACKAGE].models[0].idle_w, 31, 0.05);
+	model_set_free(s);
+	table_free(t);
+}
+
 static void a_network_is_a_family_of_its_own(void **state)
 {
 	struct table *t = simulated(6, 200, lagging);
@@ -289,6 +309,7 @@ int main(void)
 		seeded_test(the_same_data_gives_the_same_model),
 		seeded_test(a_network_is_a_family_of_its_own),
 		seeded_test(node_total_splits_off_what_is_there_without_load),
+		seeded_test(rows_whose_load_is_not_known_are_not_idle),
 		seeded_test(bad_data_is_told_in_one_sentence),
 		seeded_test(constant_labels_and_one_run_still_train),
 		seeded_test(profiles_are_whole_at_any_length),
