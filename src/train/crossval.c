@@ -169,7 +169,7 @@ static int search(struct work *k, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	return isfinite(k->v->score) ? 0 : err_set(e, -ERR_DATA, "no fold could be predicted");
+	return isfinite(k->v->score) ? 0 : err_set(e, -ERR_DATA, CROSSVAL_NO_FOLD);
 }
 
 /* How many rows count, and the range of their labels. */

@@ -23,7 +23,15 @@ struct crossval {
 	double *coefficients;  /* candidate_coefficients() of them, from all rows */
 };
 
-/* Rows that count: label finite, candidate's inputs present. ERR_DATA with under 10 of them. */
+/* Without the one part that has labels there is nothing to learn from. */
+#define CROSSVAL_NO_FOLD                                                                           \
+	"its labels are all in one part of what cross-validation leaves out; another run or "      \
+	"group with them is needed"
+
+/*
+ * Rows that count: label finite, candidate's inputs present. ERR_DATA with under 10 of them, or
+ * where all of them are in one fold.
+ */
 int crossval_run(const struct candidate *c, const double *y, struct crossval *ret, struct err *e);
 
 #define MLP_FOLD_ROWS  2000  /* that a network of one fold is fitted on, at most */

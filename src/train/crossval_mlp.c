@@ -203,7 +203,7 @@ int crossval_mlp(const struct candidate *c, const double *y, struct crossval *re
 	for (size_t i = 0; r == 0 && i < array_size(powers); i++)
 		r = try_power(&k, powers[i], &v, e);
 	if (r == 0 && !isfinite(v.score))
-		r = err_set(e, -ERR_DATA, "no fold could be predicted");
+		r = err_set(e, -ERR_DATA, CROSSVAL_NO_FOLD);
 	if (r == 0)
 		r = fit_all(&k, &v, e);
 	release(&k);

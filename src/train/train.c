@@ -315,9 +315,20 @@ static bool zone_is_trainable(struct trainer *t, enum zone z)
 	return true;
 }
 
+/* Labels were there, and no candidate could be tried on them. */
+static void note_left_out(struct trainer *t, enum zone z, const struct err *why)
+{
+	char sentence[256];
+
+	snprintf(sentence, sizeof(sentence), "zone %s is left out: %.200s", zone_name(z),
+		 why->code ? why->msg : "no feature that moves is in nearly all rows");
+	note(t, sentence);
+}
+
 static int train_zone(struct trainer *t, enum zone z, struct err *e)
 {
 	const double *y = t->d->table->y_w[z];
+	struct err reason = ERR_INIT;
 	struct fit fits[TRIED_MAX];
 	size_t n = 0;
 	int r = 0;
@@ -333,12 +344,16 @@ static int train_zone(struct trainer *t, enum zone z, struct err *e)
 			n++;
 		} else if (why.code != -ERR_DATA) {
 			r = err_set(e, why.code, "zone %s: %s", zone_name(z), why.msg);
+		} else {
+			reason = why;
 		}
 		t->done++;
 		progress(t, zone_name(z));
 	}
 	if (r == 0 && n)
 		r = keep_models(t, z, fits, n, y, e);
+	else if (r == 0)
+		note_left_out(t, z, &reason);
 	for (size_t i = 0; i < n; i++)
 		crossval_release(&fits[i].v);
 	return r;
@@ -387,7 +402,7 @@ static int train_zones(struct trainer *t, struct err *e)
 	if (!trained)
 		return err_set(e, -ERR_DATA,
 			       "no zone can be trained: at least %d rows must have a label "
-			       "(<zone>_watts) and features",
+			       "(<zone>_watts) and features, in two groups where there are several",
 			       ZONE_ROWS);
 	return 0;
 }

@@ -251,6 +251,27 @@ static void bad_data_is_told_in_one_sentence(void **state)
 	table_free(t);
 }
 
+/* Left out whole, there is nothing to learn from: whoever recorded it must hear of it. */
+static void a_zone_that_one_group_alone_has_is_told(void **state)
+{
+	struct table *t = simulated(3, 60, curve);
+	struct train_options o = plain;
+	struct model_set *s;
+
+	(void)state;
+	t->y_w[ZONE_DRAM] = calloc(t->n_rows, sizeof(double));
+	for (size_t i = 0; i < t->n_rows; i++)
+		t->y_w[ZONE_DRAM][i] = i < 60 ? 1 + t->x[FEATURE_CPU_UTILIZATION][i] : NAN;
+	o.family = FAMILY_PHYSICS;
+	o.note = remember;
+	s = trained(t, &o);
+	assert_int_equal(s->zones[ZONE_DRAM].n, 0);
+	assert_non_null(strstr(noted, "zone dram"));
+	assert_non_null(strstr(noted, "another run or group"));
+	model_set_free(s);
+	table_free(t);
+}
+
 static void constant_labels_and_one_run_still_train(void **state)
 {
 	struct table *t = simulated(1, 120, curve);
@@ -311,6 +332,7 @@ int main(void)
 		seeded_test(node_total_splits_off_what_is_there_without_load),
 		seeded_test(rows_whose_load_is_not_known_are_not_idle),
 		seeded_test(bad_data_is_told_in_one_sentence),
+		seeded_test(a_zone_that_one_group_alone_has_is_told),
 		seeded_test(constant_labels_and_one_run_still_train),
 		seeded_test(profiles_are_whole_at_any_length),
 	};
