@@ -407,6 +407,19 @@ static int train_zones(struct trainer *t, struct err *e)
 	return 0;
 }
 
+/* Before the work, not by the check of the bundle behind it. */
+static int check_times(const struct design *d, struct err *e)
+{
+	if (d->window_s <= INPUT_MAX_SECONDS) /* and the interval, which is no longer */
+		return 0;
+	return err_set(
+		e, -ERR_DATA,
+		"rows are %.6g s apart and average over %.6g s, a bundle can say up to %g: is "
+		"time_s in seconds? (rows that are no time series: dataset import "
+		"--unordered)",
+		d->interval_s, d->window_s, INPUT_MAX_SECONDS);
+}
+
 int train(const struct table *table, const struct train_options *o, struct model_set **ret,
 	  struct err *e)
 {
@@ -424,7 +437,9 @@ int train(const struct table *table, const struct train_options *o, struct model
 					.note = search_note,
 					.arg = &t};
 	t.set = calloc(1, sizeof(*t.set));
-	r = t.set ? make_candidates(&t, e) : err_nomem(e);
+	r = t.set ? check_times(d, e) : err_nomem(e);
+	if (r == 0)
+		r = make_candidates(&t, e);
 	if (r == 0)
 		r = zone_search_open(&t.search, d, e);
 	if (r == 0)

@@ -119,6 +119,11 @@ small 1
 said=$(train --dataset x.db --out x.vmw 2>&1)
 is $? 1 "a dataset with one row: exit 1"
 like "$said" "no zone can be trained: at least 20 rows" "and why"
+awk 'BEGIN {print "time_s,cpu_utilization,package_watts"; for (i = 0; i < 60; i++) printf "%.0f,%.2f,%.2f\n", 17e11 + i * 5000, i % 7 / 7, 3 + i % 7}' >ms.csv
+"$vmwatts" dataset import --joined ms.csv --out ms.db >/dev/null 2>&1
+said=$(train --dataset ms.db --out x.vmw 2>&1)
+is $? 1 "times in milliseconds"
+like "$said" "rows are 5000 s apart .* is time_s in seconds[?]" "and what is asked"
 refused 1 "nothere.db" "a dataset that is not there" train --dataset nothere.db --out x.vmw
 refused 1 "nothere.key" "a key that is not there" "$vmwatts" train --dataset d.db --out x.vmw --sign-key nothere.key
 refused 2 "--dataset" "no dataset" train --out x.vmw
