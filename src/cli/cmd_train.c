@@ -32,7 +32,7 @@ struct arguments {
 	struct signed_as as;
 	const char *family, *scope, *sign_key, *max_size, *uncore, *search, *budget;
 	long long seed, jobs, trials;
-	bool stateless, json;
+	bool named, stateless, json;
 };
 
 static const struct command_help help = {
@@ -100,6 +100,21 @@ static int check_search(const struct arguments *a, struct train_options *o, stru
 	return 0;
 }
 
+/* What is the bundle's stays so; a name may be given, for a key may be trusted for one alone. */
+static int check_calibrate(const struct arguments *a, struct err *e)
+{
+	if (!a->calibrate)
+		return a->trust ? err_set(e, -ERR_USAGE, "--trust belongs to --calibrate") : 0;
+	if (!a->trust)
+		return err_set(e, -ERR_USAGE,
+			       "--calibrate needs --trust K.pub, the key that signed it");
+	if (a->family || a->search || a->scope || a->uncore || a->stateless)
+		return err_set(e, -ERR_USAGE,
+			       "--calibrate excludes --family, --search, --scope, --uncore and "
+			       "--stateless: they are the bundle's");
+	return 0;
+}
+
 static int check_arguments(struct arguments *a, struct train_options *o, uint64_t *ret_max_size,
 			   struct err *e)
 {
@@ -125,13 +140,9 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 	}
 	if (check_search(a, o, e) < 0)
 		return -ERR_USAGE;
-	if (a->calibrate && (!a->trust || a->family || a->search))
-		return err_set(e, -ERR_USAGE,
-			       a->trust
-				       ? "--calibrate excludes --family and --search"
-				       : "--calibrate needs --trust K.pub, the key that signed it");
-	if (a->trust && !a->calibrate)
-		return err_set(e, -ERR_USAGE, "--trust belongs to --calibrate");
+	if (check_calibrate(a, e) < 0)
+		return -ERR_USAGE;
+	a->uncore = a->uncore ? a->uncore : "pp1";
 	if (strcmp(a->uncore, "pp1") != 0 && strcmp(a->uncore, "package_minus_core") != 0)
 		return err_set(e, -ERR_USAGE, "--uncore %s: pp1 or package_minus_core are allowed",
 			       a->uncore);
@@ -141,6 +152,8 @@ static int check_arguments(struct arguments *a, struct train_options *o, uint64_
 			       a->max_size);
 	if (a->jobs < 0 || a->jobs > 64 || a->seed < 0 || a->seed > 1000000)
 		return err_set(e, -ERR_USAGE, "--jobs takes 0 to 64, --seed 0 to 1000000");
+	a->named = a->as.name != NULL;
+	a->as.name = a->named ? a->as.name : "vmwatts";
 	if (signed_check(&a->as, e) < 0)
 		return e->code;
 	o->jobs = (unsigned)(a->jobs ? a->jobs : sysconf(_SC_NPROCESSORS_ONLN));
@@ -237,6 +250,8 @@ static int calibrate_set(const struct arguments *a, const struct train_options *
 	}
 	free(s->card);
 	s->card = card.s;
+	if (a->named)
+		snprintf(s->name, sizeof(s->name), "%s", o->name);
 	snprintf(s->version, sizeof(s->version), "%s", o->version);
 	s->sequence = o->sequence;
 	s->created_s = o->created_s;
@@ -284,18 +299,17 @@ static int run(struct arguments *a, struct err *e)
 
 int cmd_train(int argc, char **argv)
 {
-	struct arguments a = {
-		.as = {.name = "vmwatts", .version = "1.0.0", .sequence = SIGNED_SEQUENCE_NOW},
-		.uncore = "pp1",
-		.seed = 1,
-		.trials = -1};
+	struct arguments a = {.as = {.version = "1.0.0", .sequence = SIGNED_SEQUENCE_NOW},
+			      .seed = 1,
+			      .trials = -1};
 	const struct option_spec options[] = {
 		{"dataset", "D.db...", OPTION_LIST, &a.datasets, "dataset files (vmwatts dataset)"},
 		{"out", "FILE.vmw", OPTION_STRING, &a.as.out,
 		 "bundle to write; FILE.vmw.minisig too"},
 		{"sign-key", "K.key", OPTION_STRING, &a.sign_key,
 		 "secret key (vmwatts model keygen)"},
-		{"name", "NAME", OPTION_STRING, &a.as.name, "the bundle's name (vmwatts)"},
+		{"name", "NAME", OPTION_STRING, &a.as.name,
+		 "the bundle's name (vmwatts; with --calibrate: as the bundle)"},
 		{"version", "V", OPTION_STRING, &a.as.version, "its version (1.0.0)"},
 		{"sequence", "N", OPTION_INT, &a.as.sequence, "orders versions (the time now)"},
 		{"expires", "WHEN", OPTION_STRING, &a.as.expires,

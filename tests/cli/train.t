@@ -97,6 +97,13 @@ refused 2 "needs --trust" "--calibrate without a key" train --calibrate one.vmw 
 refused 2 "excludes --family" "--calibrate with a family" train --calibrate one.vmw --trust k.pub --family linear --dataset few.db --out x.vmw
 refused 2 "belongs to --calibrate" "--trust alone" train --trust k.pub --dataset few.db --out x.vmw
 refused 1 "not trusted" "a bundle of another key" train --calibrate one.vmw --trust other.pub --dataset few.db --out x.vmw
+for option in "--scope node_total" "--uncore pp1" "--stateless"; do
+	refused 2 "excludes .*${option%% *}" "--calibrate with ${option%% *}, which is the bundle's" \
+		train --calibrate one.vmw --trust k.pub $option --dataset few.db --out x.vmw
+done
+is "$("$vmwatts" model inspect few.vmw --trust k.pub --json | jq -r .name)" t "what is adapted keeps its name"
+train --calibrate one.vmw --trust k.pub --dataset few.db --out few.vmw --name here >/dev/null 2>&1
+is "$("$vmwatts" model inspect few.vmw --trust k.pub --json | jq -r .name)" here "unless --name gives another"
 rm -f few.vmw*
 # a bundle that ends
 ending() { SOURCE_DATE_EPOCH=1700000000 train --dataset x.db --family physics --out e.vmw "$@"; }
