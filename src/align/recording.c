@@ -97,10 +97,14 @@ static int not_found(const char *path, const struct recording_choice *c,
 	if (c->vm)
 		return err_set(e, -ERR_DATA, "%s: holds no VM '%s'; it has %s", path, c->vm,
 			       list.s);
-	return err_set(e, -ERR_DATA,
-		       "%s: holds several VMs (%s) and none has the %s's name: --vm "
-		       "NAME says which",
-		       path, list.s, c->kind == TRACE_GUEST ? "host" : "guest");
+	if (c->like_vm) /* a host's, beside its guest's */
+		return err_set(
+			e, -ERR_DATA,
+			"%s: holds several VMs (%s) and none has the guest's name: --host-vm "
+			"NAME says which",
+			path, list.s);
+	return err_set(e, -ERR_DATA, "%s: holds several VMs (%s): --vm NAME says which", path,
+		       list.s);
 }
 
 /* Which VM's streams to take. */
@@ -172,8 +176,8 @@ int recording_open(const char *path, const struct recording_choice *choice, stru
 	else if (trace_is(path))
 		code = convert(r, choice, e);
 	else if (choice->vm && choice->kind == TRACE_HOST)
-		code = err_set(e, -ERR_DATA, "%s: --vm chooses within a trace, and this is none",
-			       path);
+		code = err_set(e, -ERR_DATA,
+			       "%s: --host-vm chooses within a trace, and this is none", path);
 	if (code < 0) {
 		recording_close(r);
 		return code;

@@ -362,6 +362,8 @@ static void one_file_holds_both_sides_and_several_vms(void **state)
 	table_free(r.table);
 	assert_int_equal(import(path, path, "vm-c", &r), -ERR_DATA);
 	assert_non_null(strstr(r.e.msg, "no VM 'vm-c'"));
+	assert_int_equal(import(path_of("c.guest.csv"), path, NULL, &r), -ERR_DATA);
+	assert_non_null(strstr(r.e.msg, "(vm-b, vm-a) and none has the guest's name: --host-vm"));
 	world_free(&m);
 	world_free(&other);
 }
