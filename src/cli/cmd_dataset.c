@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "align/dataset.h"
 #include "base/cleanup.h"
@@ -380,9 +381,11 @@ struct merge_arguments {
 
 static int merge_files(const char *command, const struct merge_arguments *a)
 {
+	bool existed = access(a->out, F_OK) == 0;
 	struct err e = ERR_INIT;
 	struct text t = {0};
 	struct dataset *d;
+	size_t merged = 0;
 	int r = dataset_open(a->out, DATASET_WRITE, &d, &e);
 
 	if (r < 0)
@@ -394,6 +397,7 @@ static int merge_files(const char *command, const struct merge_arguments *a)
 		r = dataset_merge(d, a->from.items[i], a->replace, &runs, &e);
 		if (r < 0)
 			break;
+		merged++;
 		text_add(&t, i ? ",{\"file\":" : "{\"file\":");
 		text_json_string(&t, a->from.items[i]);
 		text_printf(&t, ",\"runs\":%zu}", runs);
@@ -402,6 +406,8 @@ static int merge_files(const char *command, const struct merge_arguments *a)
 	}
 	text_add(&t, "]\n");
 	dataset_close(d);
+	if (r < 0 && !merged && !existed)
+		dataset_remove(a->out);
 	if (r == 0 && a->json)
 		return cli_print(command, &t);
 	text_release(&t);

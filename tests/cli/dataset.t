@@ -37,6 +37,9 @@ is "$(dataset show all.db --json | jq '[.runs[] | select(.name == "c") | .ordere
 
 is "$(dataset merge d.db c.db --out json.db --json | jq -c .)" '[{"file":"d.db","runs":2},{"file":"c.db","runs":1}]' "merge --json"
 refused 1 "./d.db: is the dataset to copy into" "a dataset into itself" dataset merge ./d.db --out d.db
+refused 1 "nothere.db" "a dataset that is not there" dataset merge nothere.db --out none.db
+[ ! -e none.db ]
+ok $? "leaves no empty one"
 
 # what a CSV does not hold: --unordered and --window, told so that an import gives the same dataset
 back() { dataset export "$1" 2>said >back.csv; }
