@@ -41,7 +41,7 @@ static int by_wmape(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Every ordered run cut into equal stretches; returns how many, by error. */
+/* Every run that is a time series cut into equal stretches; returns how many, by error. */
 static size_t stretches(const struct report *r, enum zone z, struct stretch *ret)
 {
 	size_t n = 0;
@@ -50,7 +50,9 @@ static size_t stretches(const struct report *r, enum zone z, struct stretch *ret
 		const struct table_run *run = &r->table->runs[k];
 		size_t parts = (run->n + STRETCH_ROWS - 1) / STRETCH_ROWS;
 
-		for (size_t p = 0; run->ordered && p < parts; p++) {
+		if (!(run->interval_s > 0)) /* in no order, or of a clock that stands */
+			continue;
+		for (size_t p = 0; p < parts; p++) {
 			size_t from = p * run->n / parts, upto = (p + 1) * run->n / parts;
 			struct metrics_input in = column_part(r, z, run->first + from, upto - from);
 			struct metrics m;
@@ -170,6 +172,8 @@ int figure_scatter(const struct report *r, enum zone z, struct text *out, struct
 		largest = fmax(largest, fmax(y[i], p[i]));
 		figure_numbers(&f, 2, y[i], p[i]);
 	}
+	if (!(largest > 0)) /* gnuplot draws no empty range */
+		largest = 1;
 	text_printf(&f.script,
 		    "EOD\nset xlabel 'truth, W'\nset ylabel 'estimate, W'\nset key off\n"
 		    "set xrange [0:%.6g]\nset yrange [0:%.6g]\n"

@@ -47,6 +47,8 @@ static void time_facts(const struct table *t, struct text *out)
 	date_text(from, first);
 	date_text(upto, last);
 	html_fact(out, "Time span", "%s to %s", first, last);
+	if (!(longest > 0)) /* one row each, or a clock that stands */
+		return;
 	if (longest > interval)
 		html_fact(out, "Interval", "%g to %g s", interval, longest);
 	else
@@ -126,9 +128,8 @@ static void model_table(const struct model_set *s, struct text *out)
 			const struct model *m = &s->zones[z].models[i];
 
 			html_row(out, zone_name(z));
-			text_printf(out, "<td>%s</td><td>%s</td><td>%s</td>",
-				    family_name(m->family), tier_name(m->tier),
-				    m->history ? "yes" : "no");
+			text_printf(out, "<td>%s</td><td>%s</td><td>%s</td>", model_family(m),
+				    tier_name(m->tier), m->history ? "yes" : "no");
 			html_cell_count(out, (size_t)m->rows);
 			html_cell_count(out, m->groups);
 			html_cell(out, m->mae_w, 3);

@@ -208,7 +208,8 @@ static int run_part(const struct report *r, enum zone z, struct text *out, struc
 	if (n < 2)
 		return 0;
 	text_add(out, "<h3>By run</h3>\n<div class=\"plots\">\n");
-	ret = figure_run_errors(&r->zone[z], places, n, out, e);
+	ret = isfinite(r->zone[z].all.wmape) ? figure_run_errors(&r->zone[z], places, n, out, e)
+					     : 0;
 	if (ret == 0)
 		ret = figure_run_coverage(&r->zone[z], places, n, out, e);
 	text_add(out, "</div>\n");
@@ -229,7 +230,7 @@ static int figures_part(const struct report *r, enum zone z, const struct bands 
 		ret = figure_residual(r, z, out, e);
 	if (ret == 0)
 		ret = figure_bands(b, out, e);
-	if (ret == 0)
+	if (ret == 0 && isfinite(r->zone[z].all.wmape)) /* of 0 W in all there is none to draw */
 		ret = figure_windows(&r->zone[z], out, e);
 	if (ret == 0 && i->n)
 		ret = figure_importance(i, z, out, e);

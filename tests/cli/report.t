@@ -139,6 +139,16 @@ is "$(fact unbalanced) $(fact loads)" "0 0" "a run's name is text, not markup"
 "$vmwatts" evaluate --bundle odd.vmw --trust k.pub --dataset flat.db --report flat.html >/dev/null 2>&1 &&
 	grep -q 'No time series' flat.html
 ok $? "rows in no order have no time series"
+# a zone that draws nothing; a clock that stands; trees alone
+awk 'BEGIN {print "time_s,cpu_utilization,package_watts,uncore_watts"
+	for (i = 0; i < 90; i++) printf "5,%.2f,%.2f,0\n", i % 17 / 17, 3 + i % 17 + i % 5 / 10}' >z.csv
+"$vmwatts" dataset import --joined z.csv --out still.db >/dev/null 2>&1
+"$vmwatts" train --sign-key k.key --dataset still.db --family gbdt --scope node_total --out still.vmw >/dev/null 2>&1
+"$vmwatts" evaluate --bundle still.vmw --trust k.pub --dataset still.db --report still.html >/dev/null 2>said
+is "$? $(grep -c . said)" "0 1" "a page of rows without a step, and of a zone at 0 W"
+is "$(grep -cE '>(inf|nan|-nan)\b' still.html)" 0 "has no figure that is none"
+grep -q '<td class="t">package</td><td>gbdt</td>\|<td>package</td><td>gbdt</td>' still.html
+ok $? "names boosted trees as train and inspect do"
 "$vmwatts" evaluate --dataset d.db --report prior.html >/dev/null 2>&1 && grep -q 'built-in prior answered every row' prior.html
 ok $? "a page about the prior"
 done_testing
