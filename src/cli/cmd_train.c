@@ -195,9 +195,13 @@ static void print_table(const struct model_set *s, const char *out, size_t len)
 		for (size_t i = 0; i < s->zones[z].n; i++) {
 			const struct model *m = &s->zones[z].models[i];
 
-			printf("%-9s %-8s %-6s %-8s %9.1f %8.3g", zone_name(z), model_family(m),
-			       tier_name(m->tier), m->history ? "yes" : "no", 100 * m->wmape,
-			       m->mae_w);
+			printf("%-9s %-8s %-6s %-8s", zone_name(z), model_family(m),
+			       tier_name(m->tier), m->history ? "yes" : "no");
+			if (isfinite(m->wmape)) /* of labels that are not all 0 */
+				printf(" %9.1f", 100 * m->wmape);
+			else
+				printf(" %9s", "-");
+			printf(" %8.3g", m->mae_w);
 			if (isnan(m->coverage_90)) /* of few rows, such as --calibrate's */
 				printf(" %9s\n", "-");
 			else

@@ -142,9 +142,31 @@ void report_json(const struct report *r, struct text *out)
 
 static void add_line(const char *name, const struct metrics *m, struct text *out)
 {
-	text_printf(out, "  %-24s %7zu %7.2f %7.2f %8.4g %8.4g %7.3f %+8.3g %7.2f %7.1f %8.4g\n",
-		    name, m->rows, 100 * m->wmape, 100 * m->mape, m->mae_w, m->rmse_w, m->r2,
-		    m->bias_w, 100 * m->energy_error, 100 * m->coverage, m->mean_interval_w);
+	const struct {
+		const char *format;
+		int width;
+		double value;
+	} figures[] = {
+		{"%7.2f", 7, 100 * m->wmape},
+		{"%7.2f", 7, 100 * m->mape},
+		{"%8.4g", 8, m->mae_w},
+		{"%8.4g", 8, m->rmse_w},
+		{"%7.3f", 7, m->r2},
+		{"%+8.3g", 8, m->bias_w},
+		{"%7.2f", 7, 100 * m->energy_error},
+		{"%7.1f", 7, 100 * m->coverage},
+		{"%8.4g", 8, m->mean_interval_w},
+	};
+
+	text_printf(out, "  %-24s %7zu", name, m->rows);
+	for (size_t i = 0; i < array_size(figures); i++) {
+		text_add(out, " ");
+		if (isnan(figures[i].value)) /* of no watts, of one label */
+			text_printf(out, "%*s", figures[i].width, "-");
+		else
+			text_printf(out, figures[i].format, figures[i].value);
+	}
+	text_add(out, "\n");
 }
 
 void report_people(const struct report *r, struct text *out)

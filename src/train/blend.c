@@ -411,7 +411,7 @@ static int keep_predictions(const struct chooser *k, struct blend_fit *f, struct
 	}
 	for (size_t i = 0; i < d->n; i++)
 		f->predicted_w[i] = count[i] > 0 ? f->predicted_w[i] / count[i] : NAN;
-	f->wmape = error / truth;
+	f->wmape = truth > 0 ? error / truth : NAN;
 	f->relative = error_of(&k->scores, &k->gate, answer_of,
 			       (struct filter){near_types(k), -1, -INFINITY}, NULL);
 	f->model.mae_w = f->rows ? error / (double)f->rows : NAN;

@@ -122,6 +122,17 @@ refused 1 "expired" "which is not installed afterwards" "$vmwatts" model install
 refused 2 "--expires soon: a day to come.*180d" "an end that is none" ending --expires soon
 refused 2 "--expires 2020-01-01: a day to come" "an end that is past" ending --expires 2020-01-01
 rm -rf few.vmw* e.vmw* store
+# a zone that draws nothing has no relative error
+awk 'BEGIN {print "time_s,cpu_utilization,uncore_watts,package_watts"; for (i = 0; i < 80; i++) printf "%d,%.2f,0,%.2f\n", i, i / 80, 3 + i}' >zero.csv
+"$vmwatts" dataset import --joined zero.csv --out zero.db >/dev/null 2>&1
+said=$(train --dataset zero.db --scope node_total --family gbdt --out zero.vmw 2>/dev/null
+	train --dataset zero.db --scope node_total --out zero.vmw 2>/dev/null
+	card zero.vmw
+	train --calibrate zero.vmw --trust k.pub --dataset zero.db --out zero.vmw 2>/dev/null
+	evaluate --dataset zero.db --bundle zero.vmw --trust k.pub)
+like "$said" "uncore +gbdt .* uncore " "a zone at 0 W is trained and evaluated"
+is "$(grep -cwE 'nan|inf' <<<"$said")" 0 "and no figure of it is nan"
+rm -f zero.*
 small 1
 said=$(train --dataset x.db --out x.vmw 2>&1)
 is $? 1 "a dataset with one row: exit 1"
