@@ -467,6 +467,28 @@ static int load_rows(struct loading *l, struct err *e)
 	return r;
 }
 
+/* Of the groups that rows have; where the run is the group there is none. */
+static int load_group_names(struct loading *l, struct err *e)
+{
+	autostmt sqlite3_stmt *stmt = NULL;
+	struct table *t = l->t;
+	int r = db_prepare(l->d, "SELECT id, name FROM grp", &stmt, e);
+
+	if (r < 0)
+		return r;
+	t->group_name = calloc(t->n_groups + 1, sizeof(*t->group_name));
+	if (!t->group_name)
+		return err_nomem(e);
+	while ((r = db_step(l->d, stmt, e)) == 1) {
+		const uint32_t *at = map_at(&l->groups, sqlite3_column_int64(stmt, 0));
+		const char *name = (const char *)sqlite3_column_text(stmt, 1);
+
+		if (at && *at != UINT32_MAX && name)
+			snprintf(t->group_name[*at], sizeof(*t->group_name), "%s", name);
+	}
+	return r;
+}
+
 int dataset_load(struct dataset *d, struct table **ret, struct err *e)
 {
 	struct loading l = {.d = d, .t = calloc(1, sizeof(*l.t))};
@@ -482,6 +504,8 @@ int dataset_load(struct dataset *d, struct table **ret, struct err *e)
 		r = load_runs(&l, e);
 	if (r == 0)
 		r = load_rows(&l, e);
+	if (r == 0)
+		r = load_group_names(&l, e);
 	db_exec(d, "ROLLBACK", NULL);
 	free(l.runs.at);
 	free(l.groups.at);

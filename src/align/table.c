@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+
 void table_row(const struct table *t, size_t i, struct row *ret)
 {
 	row_clear(ret);
@@ -27,6 +29,7 @@ void table_free(struct table *t)
 	free(t->t_s);
 	free(t->run);
 	free(t->group);
+	free(t->group_name);
 	feature_foreach (f)
 		free(t->x[f]);
 	zone_foreach (z)
@@ -125,23 +128,45 @@ static int append_column(double **to, size_t n, const double *from, size_t more)
 	return 0;
 }
 
-static bool has_run(const struct table *t, const char *name)
+/* Whether a run other than `r` has its name. */
+static bool has_run(const struct table *t, const struct table_run *r)
 {
 	for (size_t i = 0; i < t->n_runs; i++) {
-		if (!strcmp(t->runs[i].name, name))
+		if (&t->runs[i] != r && !strcmp(t->runs[i].name, r->name))
 			return true;
 	}
 	return false;
 }
 
-/* Give `r` a name that `t` does not have yet. */
-static void rename_run(const struct table *t, struct table_run *r)
+/* Give `r`, which is one of `from`, a name that neither has yet. */
+static void rename_run(const struct table *to, const struct table *from, struct table_run *r)
 {
 	char name[sizeof(r->name)];
 
 	memcpy(name, r->name, sizeof(name));
-	for (unsigned k = 2; has_run(t, r->name); k++)
+	for (unsigned k = 2; has_run(to, r) || has_run(from, r); k++)
 		snprintf(r->name, sizeof(r->name), "%.110s#%u", name, k);
+}
+
+static uint32_t find_group(const struct table *t, const char *name)
+{
+	for (size_t i = 0; *name && i < t->n_groups; i++) {
+		if (!strcmp(t->group_name[i], name))
+			return (uint32_t)i;
+	}
+	return UINT32_MAX;
+}
+
+/* Where each group of `from` is in `to`, which has room for them all and gets those it has not. */
+static void place_groups(struct table *to, const struct table *from, uint32_t *ret_at)
+{
+	for (size_t i = 0; i < from->n_groups; i++) {
+		ret_at[i] = find_group(to, from->group_name[i]);
+		if (ret_at[i] != UINT32_MAX)
+			continue;
+		ret_at[i] = (uint32_t)to->n_groups++;
+		memcpy(to->group_name[ret_at[i]], from->group_name[i], sizeof(*to->group_name));
+	}
 }
 
 static int append_columns(struct table *to, const struct table *from)
@@ -157,34 +182,36 @@ static int append_columns(struct table *to, const struct table *from)
 	r |= append_column(&to->t_s, to->n_rows, from->t_s, from->n_rows);
 	r |= grow((void **)&to->run, to->n_rows, from->n_rows, sizeof(*to->run));
 	r |= grow((void **)&to->group, to->n_rows, from->n_rows, sizeof(*to->group));
+	r |= grow((void **)&to->group_name, to->n_groups, from->n_groups, sizeof(*to->group_name));
 	r |= grow((void **)&to->runs, to->n_runs, from->n_runs, sizeof(*to->runs));
 	return r ? -ENOMEM : 0;
 }
 
 int table_append(struct table **into, struct table *from, struct err *e)
 {
+	autofree uint32_t *group_at = calloc(from->n_groups + 1, sizeof(*group_at));
 	struct table *to = *into;
 
 	if (!to) {
 		*into = from;
 		return 0;
 	}
-	if (append_columns(to, from) < 0) {
+	if (!group_at || append_columns(to, from) < 0) {
 		table_free(from);
 		return err_nomem(e);
 	}
+	place_groups(to, from, group_at);
 	for (size_t i = 0; i < from->n_rows; i++) {
 		to->run[to->n_rows + i] = from->run[i] + (uint32_t)to->n_runs;
-		to->group[to->n_rows + i] = from->group[i] + (uint32_t)to->n_groups;
+		to->group[to->n_rows + i] = group_at[from->group[i]];
 	}
 	for (size_t i = 0; i < from->n_runs; i++) {
 		from->runs[i].first += to->n_rows;
-		rename_run(to, &from->runs[i]);
+		rename_run(to, from, &from->runs[i]);
 		to->runs[to->n_runs + i] = from->runs[i];
 	}
 	to->n_rows += from->n_rows;
 	to->n_runs += from->n_runs;
-	to->n_groups += from->n_groups;
 	table_free(from);
 	return 0;
 }

@@ -32,6 +32,7 @@ struct table {
 	uint32_t *run;	 /* index into runs */
 	uint32_t *group; /* rows that must stay together in cross-validation */
 	size_t n_groups;
+	char (*group_name)[128];	/* by group; "": it is a run. NULL: not of a dataset */
 	double *x[FEATURE_COUNT];	/* features */
 	double *y_w[ZONE_COUNT];	/* labels, W */
 	double *kepler_guest_package_w; /* Kepler's in-guest value where recorded; a baseline, never
@@ -56,7 +57,11 @@ void table_vcpus(const struct table *t, uint32_t *ret_min, uint32_t *ret_max);
 /* Rows whose labels are all as in the row before, of the same run. */
 size_t table_repeated_rows(const struct table *t);
 
-/* Append the rows of `from` to `*into` (runs renamed "name#2" on a clash); frees `from`. */
+/*
+ * Append the rows of `from`, a dataset's as those in `*into`; frees it. Runs are renamed "name#2"
+ * on a clash; groups that have a name are one wherever they have it, or what is left out would be
+ * known.
+ */
 int table_append(struct table **into, struct table *from, struct err *e);
 
 /* NULL is fine. */

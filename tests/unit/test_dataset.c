@@ -385,6 +385,51 @@ static void appended_tables_keep_rows_groups_and_unique_names(void **state)
 	dataset_close(b);
 }
 
+/* As dataset merge has it: rows of one value stay together, in whichever dataset they are. */
+static void a_group_of_two_datasets_is_one(void **state)
+{
+	const struct import_options o = {.group_column = "job"};
+	struct dataset *a = fresh("a.db"), *b = fresh("b.db");
+	struct table *t = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	imported(a, "x.csv", "time_s,cpu_user,core_watts,job\n1,0.1,1,tar\n2,0.2,2,gcc\n", &o);
+	imported(b, "y.csv", "time_s,cpu_user,core_watts,job\n1,0.1,1,gcc\n2,0.2,2,\n3,0.3,3,ssh\n",
+		 &o);
+	assert_int_equal(table_append(&t, loaded(a), &e), 0);
+	assert_int_equal(table_append(&t, loaded(b), &e), 0);
+	assert_int_equal(t->n_groups, 4);
+	assert_int_equal(t->group[0], 0);
+	assert_int_equal(t->group[1], 1);
+	assert_int_equal(t->group[2], 1);
+	assert_int_equal(t->group[3], 2);
+	assert_int_equal(t->group[4], 3);
+	assert_string_equal(t->group_name[3], "ssh");
+	table_free(t);
+	dataset_close(a);
+	dataset_close(b);
+}
+
+static void renamed_runs_are_no_others(void **state)
+{
+	struct dataset *a = fresh("a.db"), *b = fresh("b.db");
+	struct table *t = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	imported(a, "x.csv", "time_s,cpu_user,core_watts\n1,0.1,1\n", &plain);
+	imported(b, "x.csv", "time_s,cpu_user,core_watts\n1,0.1,1\n", &plain);
+	imported(b, "x#2.csv", "time_s,cpu_user,core_watts\n1,0.1,1\n", &plain);
+	assert_int_equal(table_append(&t, loaded(a), &e), 0);
+	assert_int_equal(table_append(&t, loaded(b), &e), 0);
+	assert_string_equal(t->runs[1].name, "x#3");
+	assert_string_equal(t->runs[2].name, "x#2");
+	table_free(t);
+	dataset_close(a);
+	dataset_close(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +446,8 @@ int main(void)
 		cmocka_unit_test(merge_copies_runs_and_refuses_clashes),
 		cmocka_unit_test(refuses_files_that_are_no_dataset),
 		cmocka_unit_test(appended_tables_keep_rows_groups_and_unique_names),
+		cmocka_unit_test(a_group_of_two_datasets_is_one),
+		cmocka_unit_test(renamed_runs_are_no_others),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__, tests, make_dir, remove_dir);
