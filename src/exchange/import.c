@@ -100,24 +100,6 @@ static int set_linear(struct model *m, const struct regressor *r, const int *at,
 	return 0;
 }
 
-/* What all trees together can say at most. */
-static double trees_most(const struct trees *t)
-{
-	double sum = (double)t->base;
-
-	for (size_t k = 0; k < t->n; k++) {
-		size_t end = k + 1 < t->n ? t->first[k + 1] : t->n_nodes;
-		double most = -INFINITY;
-
-		for (size_t i = t->first[k]; i < end; i++) {
-			if (t->nodes[i].column == TREE_LEAF)
-				most = fmax(most, (double)t->nodes[i].value);
-		}
-		sum += most;
-	}
-	return sum;
-}
-
 /*
  * Trees as a blend of one expert that is trusted everywhere. Its reference points are all in one
  * place of no extent, so that nothing is far.
@@ -148,7 +130,8 @@ static int set_trees(struct model *m, struct regressor *r, const int *at, struct
 		if (node->column != TREE_LEAF)
 			node->column = (uint16_t)at[node->column];
 	}
-	m->max_w = fmin(fmax(trees_most(&b->gbdt) * (1 + 1e-6), 1e-3), WATTS_LIMIT);
+	/* Not the most that they can say: the interval would end there, as if they were right. */
+	m->max_w = WATTS_LIMIT;
 	return 0;
 }
 

@@ -22,6 +22,10 @@ printf 'time_s,cpu_busy_vcpus\n0,0\n5,2\n' >rows.csv
 answers=$("$vmwatts" estimate --bundle b.vmw --trust k.pub --stateless <rows.csv)
 is "$(cut -d, -f2 <<<"$answers" | tr '\n' ' ')" "package_watts 0.5 10.5 " "which answers by the formula"
 like "$(sed -n '3s/,/ /gp' <<<"$answers")" "^5 10.5 0 1060.5 0.0[0-9]+" "with the widest interval and hardly any confidence"
+printf '%s\n' tree version=v3 feature_names=cpu_busy_vcpus objective=regression Tree=0 num_leaves=2 split_feature=0 threshold=1 \
+	decision_type=2 left_child=-1 right_child=-2 'leaf_value=1 10.5' 'end of trees' >trees.txt
+model import --lightgbm trees.txt --out t.vmw --sign-key k.key >/dev/null
+like "$("$vmwatts" estimate --bundle t.vmw --trust k.pub <rows.csv | sed -n '3s/,/ /gp')" "^5 10.5 0 1060.5 0.0[0-9]+" "trees too, at the most that they can say"
 "$vmwatts" dataset import --joined "$top"/data/metalci/2024091[34]*.csv --window 20 --out d.db >/dev/null 2>&1
 like "$("$vmwatts" evaluate --bundle b.vmw --trust k.pub --dataset d.db --json | jq .zones.package.mape)" "^[0-9]" "evaluate measures it"
 "$vmwatts" train --calibrate b.vmw --trust k.pub --dataset d.db --out c.vmw --sign-key k.key >/dev/null 2>&1
