@@ -405,7 +405,7 @@ static int export_set(const struct model_set *s, const struct export_arguments *
 		if (r == 0 && chosen[z])
 			r = export_model(s, z, chosen[z], a, &json, e);
 	}
-	text_add(&json, "]");
+	text_add(&json, "]\n");
 	if (r == 0 && a->json)
 		return cli_print("model export", &json) ? err_nomem(e) : 0;
 	text_release(&json);

@@ -34,6 +34,7 @@ width() { "$vmwatts" evaluate --bundle "$1" --trust k.pub --dataset d.db --json 
 ok "$(awk -v a="$(width b.vmw)" -v b="$(width c.vmw)" 'BEGIN {print !(b > 0 && b < a / 10)}')" "and its intervals are a tenth or less"
 is "$(model export b.vmw --trust k.pub --onnx out --json | jq -c '[.[] | [.zone, .family, .file]]')" \
 	'[["package","linear","out/package_model.onnx"],["dram","linear","out/dram_model.onnx"]]' "export writes a file a zone"
+is "$(model export b.vmw --trust k.pub --onnx out --json | wc -l)" 1 "--json is a line"
 model export b.vmw --trust k.pub --onnx one.onnx --zone dram >/dev/null
 cmp -s one.onnx out/dram_model.onnx
 ok $? "or one zone's"
