@@ -148,25 +148,36 @@ static void rename_run(const struct table *to, const struct table *from, struct 
 		snprintf(r->name, sizeof(r->name), "%.110s#%u", name, k);
 }
 
-static uint32_t find_group(const struct table *t, const char *name)
+static int by_name(const void *a, const void *b)
 {
-	for (size_t i = 0; *name && i < t->n_groups; i++) {
-		if (!strcmp(t->group_name[i], name))
-			return (uint32_t)i;
-	}
-	return UINT32_MAX;
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* Where each group of `from` is in `to`, which has room for them all and gets those it has not. */
-static void place_groups(struct table *to, const struct table *from, uint32_t *ret_at)
+static int place_groups(struct table *to, const struct table *from, uint32_t *ret_at)
 {
+	size_t had = to->n_groups;
+	autofree const char **names = calloc(had + 1, sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	for (size_t i = 0; i < had; i++)
+		names[i] = to->group_name[i];
+	qsort(names, had, sizeof(*names), by_name);
 	for (size_t i = 0; i < from->n_groups; i++) {
-		ret_at[i] = find_group(to, from->group_name[i]);
-		if (ret_at[i] != UINT32_MAX)
+		const char *name = from->group_name[i];
+		const char **at =
+			*name ? bsearch(&name, names, had, sizeof(*names), by_name) : NULL;
+
+		if (at) {
+			ret_at[i] = (uint32_t)((size_t)(*at - to->group_name[0]) /
+					       sizeof(*to->group_name));
 			continue;
+		}
+		memcpy(to->group_name[to->n_groups], name, sizeof(*to->group_name));
 		ret_at[i] = (uint32_t)to->n_groups++;
-		memcpy(to->group_name[ret_at[i]], from->group_name[i], sizeof(*to->group_name));
 	}
+	return 0;
 }
 
 static int append_columns(struct table *to, const struct table *from)
@@ -196,11 +207,10 @@ int table_append(struct table **into, struct table *from, struct err *e)
 		*into = from;
 		return 0;
 	}
-	if (!group_at || append_columns(to, from) < 0) {
+	if (!group_at || append_columns(to, from) < 0 || place_groups(to, from, group_at) < 0) {
 		table_free(from);
 		return err_nomem(e);
 	}
-	place_groups(to, from, group_at);
 	for (size_t i = 0; i < from->n_rows; i++) {
 		to->run[to->n_rows + i] = from->run[i] + (uint32_t)to->n_runs;
 		to->group[to->n_rows + i] = group_at[from->group[i]];
