@@ -15,6 +15,7 @@
 #define WATTS_MAX	   2000 /* where the number of CPUs is not known: what a big server may */
 #define SHARE_OF_ROWS	   0.01
 #define DUPLICATE_ROWS_MIN 20
+#define LAST_DATE_S	   1e11 /* the year 5138 */
 
 struct teller {
 	const struct design *d;
@@ -80,6 +81,23 @@ static void doubt_label(const struct teller *t, enum zone z, bool vm_active)
 			 low, high);
 		t->say(t->arg, s);
 	}
+}
+
+/* Times in another unit: lags and windows would be a thousand times too long. */
+static void doubt_times(const struct teller *t)
+{
+	double last_s = -INFINITY;
+	char s[SENTENCE];
+
+	for (size_t i = 0; i < t->d->n; i++)
+		last_s = fmax(last_s, t->d->table->t_s[i]);
+	if (!t->d->ordered || last_s < LAST_DATE_S)
+		return;
+	snprintf(s, sizeof(s),
+		 "time_s goes up to %.4g, and rows are %.4g s apart: is it in seconds "
+		 "(milliseconds?)",
+		 last_s, t->d->interval_s);
+	t->say(t->arg, s);
 }
 
 /* A part above the whole. */
@@ -198,6 +216,7 @@ void tell_doubts(const struct design *d, bool vm_active, doubt_fn say, void *arg
 
 	zone_foreach (z)
 		doubt_label(&t, z, vm_active);
+	doubt_times(&t);
 	doubt_parts(&t);
 	doubt_features(&t);
 	doubt_duplicates(&t);

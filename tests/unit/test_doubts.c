@@ -53,6 +53,20 @@ static void milliwatts_are_told_by_the_number_of_cpus(void **state)
 	assert_non_null(strstr(said, "milliwatts?"));
 }
 
+static void milliseconds_are_told(void **state)
+{
+	struct table *t = simulated(4, 100, watts);
+
+	(void)state;
+	for (size_t i = 0; i < t->n_rows; i++)
+		t->t_s[i] = 1000 * (1.7e9 + t->t_s[i]);
+	for (size_t k = 0; k < t->n_runs; k++)
+		t->runs[k].interval_s = t->runs[k].window_s = 1000;
+	ask(t);
+	assert_non_null(strstr(said, "rows are 1000 s apart"));
+	assert_non_null(strstr(said, "milliseconds?"));
+}
+
 static void swapped_columns_are_told(void **state)
 {
 	struct table *t = simulated(4, 100, watts);
@@ -114,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_recordings_raise_no_doubt),
 		cmocka_unit_test(milliwatts_are_told_by_the_number_of_cpus),
+		cmocka_unit_test(milliseconds_are_told),
 		cmocka_unit_test(swapped_columns_are_told),
 		cmocka_unit_test(what_never_moves_is_named),
 		cmocka_unit_test(rows_of_one_run_in_another_are_leakage),
