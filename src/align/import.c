@@ -298,7 +298,7 @@ static void tell_bad_row(struct import *m, const struct err *e)
 {
 	m->report.bad_rows++;
 	if (m->talk && m->report.bad_rows <= BAD_ROWS_TOLD)
-		fprintf(m->talk, "%s\n", e->msg);
+		text_say(m->talk, "%s", e->msg);
 }
 
 /* The run that a row belongs to; starts it where it is another than before. */

@@ -14,6 +14,7 @@
 
 #include "align/steps.h"
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "features/csv.h"
 
 #define BAD_ROWS_TOLD  20
@@ -37,7 +38,7 @@ static void tell_bad_row(struct meter *m, const char *reason)
 {
 	m->out->bad_rows++;
 	if (m->talk && m->out->bad_rows <= BAD_ROWS_TOLD)
-		fprintf(m->talk, "%s\n", reason);
+		text_say(m->talk, "%s", reason);
 }
 
 static int keep_row(struct meter *m, const struct csv_row *c, struct err *e)

@@ -225,3 +225,16 @@ void text_visible(struct text *t, const char *s)
 			text_printf(t, "\\x%02x", *at);
 	}
 }
+
+void text_say(FILE *to, const char *fmt, ...)
+{
+	autotext struct text visible = {.s = NULL};
+	char line[SAID_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	text_visible(&visible, line);
+	fprintf(to, "%s\n", visible.s && !visible.failed ? visible.s : "");
+}

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 struct text {
 	char *s; /* owned; NUL-terminated once anything was added, else NULL */
@@ -49,6 +50,10 @@ void text_html(struct text *t, const char *s);
  * UTF-8, as \xNN.
  */
 void text_visible(struct text *t, const char *s);
+
+/* A line for people that quotes a file, all of it visible; cut at SAID_MAX. */
+#define SAID_MAX 2048
+void text_say(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Whether all of `s` is UTF-8, so that it may be a name in JSON and in labels. */
 bool text_is_utf8(const char *s);

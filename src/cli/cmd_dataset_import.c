@@ -48,7 +48,7 @@ static void import_talk(const char *path, const struct import_report *r)
 		fprintf(stderr, ", %zu rows repeat the label before", r->repeated_rows);
 	fprintf(stderr, "\n");
 	if (r->ignored[0])
-		fprintf(stderr, "%s: columns not used: %s\n", path, r->ignored);
+		text_say(stderr, "%s: columns not used: %s", path, r->ignored);
 }
 
 /* One guest of one file; told, and added to the answer. */
@@ -99,7 +99,7 @@ static int import_guests(struct dataset *d, const struct arguments *a, const cha
 		*ret_imported += r == 0;
 		failed += r < 0;
 		if (r < 0)
-			fprintf(stderr, "%s: %s is left out: %s\n", path, sides[i].vm, why.msg);
+			text_say(stderr, "%s: %s is left out: %s", path, sides[i].vm, why.msg);
 		if (r < 0 && r != -ERR_DATA)
 			return err_set(e, r, "%s", why.msg);
 	}

@@ -186,7 +186,7 @@ static int read_row(struct session *s, struct held *ret, struct err *e)
 	if (ret->bad) {
 		s->bad_rows++;
 		if (s->bad_rows <= BAD_ROWS_TOLD)
-			fprintf(stderr, "vmwatts estimate: %s\n", why.msg);
+			text_say(stderr, "vmwatts estimate: %s", why.msg);
 		return 1;
 	}
 	if (r < 0)
@@ -246,8 +246,8 @@ static int open_input(struct session *s, struct err *e)
 
 	if (r == 0 && csv_header(s->csv)->ignored[0] &&
 	    strstr(csv_header(s->csv)->ignored, "did you mean"))
-		fprintf(stderr, "vmwatts estimate: columns not used: %s\n",
-			csv_header(s->csv)->ignored);
+		text_say(stderr, "vmwatts estimate: columns not used: %s",
+			 csv_header(s->csv)->ignored);
 	return r;
 }
 

@@ -118,7 +118,7 @@ void pair_talk(const char *guest, const char *host, const struct pair_report *p)
 		fprintf(stderr, ", the meter's figures over about %.2g s", p->meter_window_s);
 	fprintf(stderr, "\n");
 	if (p->host_ignored[0])
-		fprintf(stderr, "%s: columns not used: %s\n", host, p->host_ignored);
+		text_say(stderr, "%s: columns not used: %s", host, p->host_ignored);
 	if (left_out)
 		fprintf(stderr,
 			"%s: %zu rows left out without a label: %zu outside the host's time, %zu "

@@ -27,16 +27,14 @@ static void wipe(struct host_talk *t)
 
 void host_say(struct host_talk *t, const char *fmt, ...)
 {
-	autotext struct text visible = {.s = NULL};
 	char line[1024];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	text_visible(&visible, line); /* names and reasons are others' words */
 	wipe(t);
-	fprintf(t->to, "vmwatts record host: %s\n", visible.s && !visible.failed ? visible.s : "");
+	text_say(t->to, "vmwatts record host: %s", line); /* names and reasons are others' words */
 	fflush(t->to);
 }
 

@@ -89,6 +89,11 @@ said=$(dataset import --joined x.csv --out x.db 2>&1)
 for line in 3 4 5 6 7; do like "$said" "x.csv:$line: " "a bad row is named: line $line"; done
 is "$(dataset show x.db --json | jq '[.runs[].rows] | add')" 3 "and the good ones are kept"
 like "$said" "5 " "and the bad ones counted"
+printf 'time_s,cpu_utilization,package_watts,\x1b[31mred\n1,\x1b[32m,3,\n2,0.5,3,\n' >x.csv
+said=$(dataset import --joined x.csv --out esc.db 2>&1)
+like "$said" "'.x1b.32m' is not a number.*columns not used: .x1b.31mred" "what a file holds is no command to the terminal"
+said=$("$vmwatts" estimate 2>&1 >/dev/null <x.csv)
+like "$said" "'.x1b.32m' is not a number" "neither for estimate"
 printf 'not a database' >no.db
 refused 1 "no.db" "a dataset that is none" dataset show no.db
 refused 1 "nothere.db" "a dataset that is not there" dataset show nothere.db
