@@ -78,6 +78,9 @@ static int take(struct events *ev, const char *path, void *arg)
 		return unknown(ev, path);
 	if (!*events_scalar(ev))
 		return events_fail_at(ev, events_mark(ev), "%s: found nothing", keys[k].name);
+	if (s->read[k]) /* a list comes word by word */
+		return events_fail_at(ev, events_mark(ev), "%s is given twice", keys[k].name);
+	s->read[k] = true;
 	if (*slot(s, k))
 		return 0;
 	copy = s->n_owned < SETTINGS_MAX ? strdup(events_scalar(ev)) : NULL;

@@ -18,6 +18,7 @@ struct settings {
 	const char *expires;
 	size_t n_owned;
 	char *owned[SETTINGS_MAX]; /* words of the file */
+	bool read[SETTINGS_MAX];   /* by key: the file has it */
 };
 
 /* Fill what is still NULL. ERR_CONFIG with FILE:LINE:COLUMN. */

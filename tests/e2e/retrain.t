@@ -99,6 +99,10 @@ is "$("$vmwatts" retrain --config c.yaml --json 2>/dev/null)" '{"round":null}' "
 sed 's/sign_key/sing_key/' c.yaml >typo.yaml
 refused 2 "typo.yaml:5:[0-9]+: unknown key 'sing_key' of retrain; did you mean 'sign_key'" "a wrong key is refused with its place" \
 	"$vmwatts" retrain --config typo.yaml
+sed 's/name: web/name: [web, db]/' c.yaml >list.yaml
+refused 2 "list.yaml:6:[0-9]+: name is given twice" "two words for one key are refused" "$vmwatts" retrain --config list.yaml
+{ cat c.yaml && echo "  work: elsewhere"; } >twice.yaml
+refused 2 "twice.yaml:8:[0-9]+: work is given twice" "and so is a key that comes twice" "$vmwatts" retrain --config twice.yaml
 refused 2 "hold-out 2: a share" "a wrong hold-out is refused" "$vmwatts" retrain --config c.yaml --hold-out 2
 refused 2 "promote" "a wrong rule is refused" "$vmwatts" retrain --config c.yaml --promote maybe
 refused 2 "recordings and --work are one folder" "one folder for two things is refused" "$vmwatts" retrain --config c.yaml --recordings ./w --work w
