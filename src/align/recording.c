@@ -175,9 +175,9 @@ int recording_open(const char *path, const struct recording_choice *choice, stru
 		code = err_nomem(e);
 	else if (trace_is(path))
 		code = convert(r, choice, e);
-	else if (choice->vm && choice->kind == TRACE_HOST)
-		code = err_set(e, -ERR_DATA,
-			       "%s: --host-vm chooses within a trace, and this is none", path);
+	else if (choice->vm)
+		code = err_set(e, -ERR_DATA, "%s: %s chooses within a trace, and this is none",
+			       path, choice->kind == TRACE_HOST ? "--host-vm" : "--vm");
 	if (code < 0) {
 		recording_close(r);
 		return code;

@@ -304,9 +304,9 @@ static int export_trace(const char *command, const char *path, const char *side,
 	struct err e = ERR_INIT;
 	int r;
 
-	if (!strcmp(side, "host"))
+	if (side && !strcmp(side, "host"))
 		choice.kind = TRACE_HOST;
-	else if (strcmp(side, "guest") != 0)
+	else if (side && strcmp(side, "guest") != 0)
 		return usage(command, "--side takes guest or host");
 	if (recording_open(path, &choice, &recording, &e) < 0)
 		return cli_fail(command, &e);
@@ -340,7 +340,7 @@ static int run_export(int argc, char **argv)
 	struct err e = ERR_INIT;
 	struct dataset *d;
 	const char *path = NULL;
-	const char *side = "guest", *vm = NULL, *shards = NULL;
+	const char *side = NULL, *vm = NULL, *shards = NULL;
 	long long shard_rows = 100000;
 	const struct option_spec options[] = {
 		{"shards", "DIR", OPTION_STRING, &shards,
@@ -362,6 +362,9 @@ static int run_export(int argc, char **argv)
 			     "--shards is for datasets; dataset import makes one of traces");
 	if (trace_is(path))
 		return export_trace(argv[0], path, side, vm);
+	if (side || vm)
+		return usage(argv[0],
+			     "--side and --vm are for traces; a dataset is exported whole");
 	if (dataset_open(path, DATASET_READ, &d, &e) < 0)
 		return cli_fail(argv[0], &e);
 	r = shards ? export_shards(d, shards, shard_rows, &e) : dataset_export(d, stdout, &e);

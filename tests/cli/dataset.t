@@ -211,6 +211,11 @@ refused 2 "--unordered" "an unordered pair" pair --unordered
 refused 2 "--lag" "a lag that is no number" pair --lag soon
 refused 2 "--lag" "a lag without a pair" dataset import --joined a.csv --lag 1 --out q.db
 refused 1 "no column of measured power" "a host without watts" dataset import --guest lab.guest.csv --host lab.guest.csv --out q.db
+refused 1 "lab.guest.csv: --vm chooses within a trace" "a VM of a CSV" pair --vm web
+refused 1 "lab.host.csv: --host-vm chooses within a trace" "on the host's side too" pair --host-vm web
+for option in "--side host" "--vm web"; do
+	refused 2 "for traces" "export of a dataset with ${option%% *}" dataset export p.db $option
+done
 refused 1 "known feature" "a guest without features" dataset import --guest lab.host.csv --host lab.host.csv --out q.db
 refused 1 "nothere.csv" "a host that is not there" dataset import --guest lab.guest.csv --host nothere.csv --out q.db
 awk -F, -v OFS=, 'NR > 1 {$1 += 100000} 1' lab.host.csv >late.csv
