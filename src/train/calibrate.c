@@ -19,6 +19,7 @@ static const double band_edges[] = {0.33, 0.67, 0.90};
 struct scored {
 	const struct design *d;
 	const double *predicted_w, *y;
+	size_t groups; /* that have such rows: others say nothing of how groups differ */
 	double scale_w, level;
 	double *values; /* scratch, n */
 };
@@ -102,7 +103,7 @@ static int fit_bands(struct scored *s, int without, struct interval *v, struct e
 			  : 1;
 		v->quantile[b] = fmax(v->quantile[b], QUANTILE_MIN);
 	}
-	return s->d->table->n_groups < GROUPS_FEW ? widen_for_next_group(s, without, v, e) : 0;
+	return s->groups < GROUPS_FEW ? widen_for_next_group(s, without, v, e) : 0;
 }
 
 static int measure_coverage(struct scored *s, struct interval v, double *ret, struct err *e)
@@ -129,17 +130,22 @@ int calibrate(const struct design *d, const double *predicted_w, const double *y
 	      struct calibration *ret, struct err *e)
 {
 	autofree double *values = calloc(d->n + 1, sizeof(double));
+	autofree bool *seen = calloc(d->table->n_groups + 1, sizeof(*seen));
 	struct scored s = {.d = d, .predicted_w = predicted_w, .y = y, .values = values};
 	struct calibration c = {0};
 	double sum = 0;
 	size_t rows = 0;
 	int r;
 
-	if (!values)
+	if (!values || !seen)
 		return err_nomem(e);
 	for (size_t i = 0; i < d->n; i++) {
+		bool *group = &seen[d->table->group[i]];
+
 		if (!has(&s, i))
 			continue;
+		s.groups += !*group;
+		*group = true;
 		sum += fabs(y[i]);
 		rows++;
 	}
@@ -147,8 +153,8 @@ int calibrate(const struct design *d, const double *predicted_w, const double *y
 		return err_set(e, -ERR_DATA, "no left-out prediction to calibrate intervals with");
 	s.scale_w = fmax(SCALE_SHARE * sum / (double)rows, 1e-3);
 	s.level = LEVEL;
-	if (d->table->n_groups >= GROUPS_FEW)
-		s.level = fmin(LEVEL * (1 + 1 / (double)d->table->n_groups), LEVEL_MAX);
+	if (s.groups >= GROUPS_FEW)
+		s.level = fmin(LEVEL * (1 + 1 / (double)s.groups), LEVEL_MAX);
 	c.interval.scale_w = s.scale_w;
 	choose_bands(&s, &c.interval);
 	r = measure_coverage(&s, c.interval, &c.coverage_90, e);

@@ -272,6 +272,31 @@ static void a_zone_that_one_group_alone_has_is_told(void **state)
 	table_free(t);
 }
 
+/* What two groups say of a third does not grow with groups that have no label of the zone. */
+static void intervals_count_the_groups_that_have_the_label(void **state)
+{
+	struct train_options o = plain;
+	double quantile[2];
+
+	(void)state;
+	o.family = FAMILY_PHYSICS;
+	for (size_t k = 0; k < 2; k++) {
+		struct table *t = simulated(k ? 10 : 2, 60, curve);
+		struct model_set *s;
+
+		t->y_w[ZONE_DRAM] = calloc(t->n_rows, sizeof(double));
+		for (size_t i = 0; i < t->n_rows; i++)
+			t->y_w[ZONE_DRAM][i] =
+				t->group[i] < 2 ? 2 + t->group[i] + t->x[FEATURE_CPU_UTILIZATION][i]
+						: NAN;
+		s = trained(t, &o);
+		quantile[k] = s->zones[ZONE_DRAM].models[0].interval.quantile[0];
+		model_set_free(s);
+		table_free(t);
+	}
+	assert_close(quantile[1], quantile[0], 0.2);
+}
+
 static void constant_labels_and_one_run_still_train(void **state)
 {
 	struct table *t = simulated(1, 120, curve);
@@ -333,6 +358,7 @@ int main(void)
 		seeded_test(rows_whose_load_is_not_known_are_not_idle),
 		seeded_test(bad_data_is_told_in_one_sentence),
 		seeded_test(a_zone_that_one_group_alone_has_is_told),
+		seeded_test(intervals_count_the_groups_that_have_the_label),
 		seeded_test(constant_labels_and_one_run_still_train),
 		seeded_test(profiles_are_whole_at_any_length),
 	};
