@@ -60,13 +60,13 @@ const struct load_kind load_kinds[] = {
 	 CLASS_NETWORK,
 	 "TCP over loopback",
 	 "--sock",
-	 {"--sock-domain", "ipv4", "--sock-if", "lo"},
+	 {"--sock-domain", "ipv4", "--sock-if", "lo", "--sock-port", "%T"},
 	 NO_SIZE},
 	{"network-udp",
 	 CLASS_NETWORK,
 	 "UDP over loopback",
 	 "--udp",
-	 {"--udp-domain", "ipv4", "--udp-if", "lo"},
+	 {"--udp-domain", "ipv4", "--udp-if", "lo", "--udp-port", "%U"},
 	 NO_SIZE},
 };
 

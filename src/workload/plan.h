@@ -45,7 +45,8 @@ struct load_kind {
 	const char *about;
 	const char *workers; /* stress-ng's option that takes the number of workers */
 	/* More arguments, up to NULL. "%S" stands for the bytes of one worker
-	 * (divided by `size_parts`), "%O" for how a disk is written past the cache. */
+	 * (divided by `size_parts`), "%O" for how a disk is written past the cache,
+	 * "%T" and "%U" for a free TCP or UDP port, as many in a row as workers. */
 	const char *more[9];
 	unsigned size_parts; /* stress-ng takes this many times what %S says; 0: no size */
 	double size_percent; /* where a plan gives none */

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@
 #define KILL_WAITS 300
 #define WAIT_NS	   10000000
 #define TALK	   "/talk"
+#define PORT_FIRST 5000 /* stress-ng's own, for TCP */
 
 int stressor_find(char ret[PATH_MAX], struct err *e)
 {
@@ -51,6 +54,30 @@ static bool takes_direct(const char *scratch)
 	fd = open(path, O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	unlink(path);
 	return fd >= 0;
+}
+
+static bool is_free(int type, unsigned port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)port),
+				.sin_addr.s_addr = htonl(INADDR_ANY)};
+	autofd int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
+}
+
+/* The first of `n` ports in a row that nobody has: stress-ng's own choice may be another's. */
+static unsigned find_ports(int type, unsigned n)
+{
+	unsigned first = PORT_FIRST;
+
+	for (unsigned port = first; port <= UINT16_MAX; port++) {
+		if (!is_free(type, port))
+			first = port + 1;
+		else if (port - first + 1 >= n)
+			return first;
+	}
+	return PORT_FIRST;
 }
 
 /* ---- the command line ---- */
@@ -83,6 +110,11 @@ static void add_argument(struct command *c, const char *word, const struct load 
 
 	if (!strcmp(word, "%S")) {
 		add_number(c, (double)load_worker_bytes(l, o->have), "");
+	} else if (!strcmp(word, "%T") || !strcmp(word, "%U")) {
+		add_number(c,
+			   find_ports(word[1] == 'T' ? SOCK_STREAM : SOCK_DGRAM,
+				      load_workers(l, o->have)),
+			   "");
 	} else if (mark && c->n < ARGS_MAX) {
 		snprintf(c->words[c->n], WORD_SIZE, "%.*s%s", (int)(mark - word), word,
 			 takes_direct(o->scratch) ? "direct" : "dsync");

@@ -22,6 +22,31 @@ for name in cpu memory io mixed full quick; do
 	ok $? "show $name: run reads it back"
 done
 
+# ---- ports that others have
+hold() { # until fd 9 is closed: what stress-ng would take by itself
+	python3 -c 'import socket, sys
+for kind, port in ((socket.SOCK_STREAM, 5000), (socket.SOCK_DGRAM, 7000)):
+    s = socket.socket(socket.AF_INET, kind)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
+    try:
+        s.bind(("", port))
+        kind == socket.SOCK_STREAM and s.listen()
+    except OSError:
+        pass  # somebody has it already
+    globals()[f"s{port}"] = s
+print("held", flush=True)
+sys.stdin.read()'
+}
+mkfifo "$work/hold"
+hold <"$work/hold" >"$work/held" &
+exec 9>"$work/hold"
+wait_for 5 grep -q held "$work/held"
+plan '  - {name: tcp, duration: 600ms, loads: [{kind: network, workers: 1}]}
+  - {name: udp, duration: 600ms, loads: [{kind: network-udp, workers: 1}]}'
+run "$work/plan.yaml" --dir "$work/dir" 2>"$work/err"
+ok $? "network phases run beside who has stress-ng's ports" || tail -1 "$work/err"
+exec 9>&-
+
 # ---- bad input
 refused 2 "did you mean|no command" "an unknown action" "$vmwatts" workload rum
 refused 2 "workload list" "no plan" run
