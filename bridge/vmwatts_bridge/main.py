@@ -26,6 +26,7 @@ from vmwatts_bridge.trust import Refused, Trust, read_file
 
 VERSION = "0.1.0"
 MESSAGE_BYTES_MAX = 1 << 20
+CALLS_MAX = 256  # open at a time, idle ones too; what is beyond is refused
 SERVICE = "PowerEstimationService"
 
 
@@ -49,13 +50,10 @@ class Tokens(grpc.ServerInterceptor):  # type: ignore[misc]
         if isinstance(header, str) and header.startswith("Bearer ") and self._good(header[7:]):
             return continuation(call)
 
-        def refuse(request: Any, context: Any) -> Any:
+        def refuse(requests: Any, context: Any) -> Any:
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "a valid bearer token is needed")
 
-        handler = continuation(call)
-        if handler is not None and handler.request_streaming:
-            return grpc.stream_stream_rpc_method_handler(refuse)
-        return grpc.unary_unary_rpc_method_handler(refuse)
+        return grpc.stream_stream_rpc_method_handler(refuse)  # of any call: the other kind would wait for a stranger's message
 
 
 def _is_loopback(address: str) -> bool:
@@ -129,9 +127,9 @@ def _add_health(server: Any) -> Any:
 def serve(a: argparse.Namespace) -> None:
     _check(a)
     guards = [] if a.no_token else [Tokens(_hashes(a.tokens))]
-    service = Service(Loader(Trust(a.trust), a.allow_pickle, _warn), [pathlib.Path(p) for p in a.models], VERSION)
-    server = grpc.server(
-        concurrent.futures.ThreadPoolExecutor(a.threads), interceptors=guards, maximum_concurrent_rpcs=a.threads * 64,
+    service = Service(Loader(Trust(a.trust), a.allow_pickle, _warn), [pathlib.Path(p) for p in a.models], VERSION, a.threads)
+    server = grpc.server(  # an open call holds a thread though nobody asks; --threads is for those that do
+        concurrent.futures.ThreadPoolExecutor(CALLS_MAX), interceptors=guards, maximum_concurrent_rpcs=CALLS_MAX,
         options=[("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers((service.handler(),))
     wellness = _add_health(server)
@@ -160,7 +158,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     p.add_argument("--plaintext", action="store_true", help="no TLS; loopback only")
     p.add_argument("--no-token", action="store_true", help="anybody on this machine may call; loopback only")
     p.add_argument("--allow-pickle", action="store_true", help="load signed pickles, in a sandbox")
-    p.add_argument("--threads", type=int, default=4, metavar="N", help="calls at a time (4)")
+    p.add_argument("--threads", type=int, default=4, metavar="N", help="rows that are estimated at a time (4)")
     a = p.parse_args(argv)
     if a.threads < 1:
         p.error(f"--threads takes 1 or more, not {a.threads}")

@@ -16,15 +16,17 @@ BATCH_ROWS_MAX = 10_000
 class Service:
     """Answers by the models that are loaded now; a reload that is refused leaves them."""
 
-    def __init__(self, loader: Loader, folders: List[pathlib.Path], version: str) -> None:
+    def __init__(self, loader: Loader, folders: List[pathlib.Path], version: str, rows_at_a_time: int) -> None:
         self.loader, self.version = loader, version
         self.folders = [f.resolve() for f in folders]
         self.models: Models = loader.load(self.folders[0])
         self._reload = threading.Lock()
+        self._turn = threading.BoundedSemaphore(rows_at_a_time)
 
     def _answer(self, models: Models, request: Any, context: Any) -> Any:
         try:
-            watts = models.estimate(dict(request.features))
+            with self._turn:
+                watts = models.estimate(dict(request.features))
         except RuntimeError as e:
             context.abort(grpc.StatusCode.INTERNAL, str(e))
         if not watts:

@@ -205,6 +205,32 @@ def main(what, *words):
             print(e.code().name)
     elif what == "plain":
         print(client.code("EstimatePower", some, "EstimationResponse"))
+    elif what == "idle":
+        import threading
+        end = threading.Event()
+        bearer = [("authorization", "Bearer " + client.token)]
+
+        def one_row():
+            yield some
+            end.wait()
+
+        def nothing():
+            end.wait()
+            yield some
+
+        def open_call(method, requests, metadata=None):
+            return client.channel.stream_stream("/PowerEstimationService/" + method, request_serializer=lambda r: r.SerializeToString())(
+                requests, timeout=30, metadata=metadata)
+
+        streams = [open_call("EstimateStream", one_row(), bearer) for _ in range(12)]
+        answered = sum(1 for s in streams if next(s))
+        silent = [open_call("EstimatePower", nothing(), bearer) for _ in range(12)]
+        strangers = [open_call("EstimatePower", nothing()) for _ in range(12)]
+        told = {s.code().name for s in strangers}
+        print(answered, *told, client.code("EstimatePower", some, "EstimationResponse"))
+        for call in streams + silent:
+            call.cancel()
+        end.set()
     elif what == "missing":
         print(client.code("EstimatePower", client.messages.EstimationRequest(features={"cpu_utilization": .5}), "EstimationResponse"))
     elif what == "load":
