@@ -175,6 +175,9 @@ class Loader:
             raise Refused(f"{folder / 'features.json'}: not a list of names")
         if not isinstance(card, dict):
             raise Refused(f"{folder / 'card.json'}: not an object")
+        confidence = card.get("confidence", {})
+        if not isinstance(confidence, dict) or not all(isinstance(c, (int, float)) and 0 <= c <= 1 for c in confidence.values()):
+            raise Refused(f"{folder / 'card.json'}: confidence: zones and numbers from 0 to 1 are expected")
         zones: Dict[str, Zone] = {}
         try:
             for name in ZONES:
@@ -187,4 +190,4 @@ class Loader:
         if not zones:
             raise Refused(f"{folder}: no ZONE_model.onnx, .json, .ubj or .pkl there")
         return Models(zones, str(card.get("name", "bridge")), str(card.get("version", "0")), str(card.get("scope", "vm_active")),
-                      {z: float(c) for z, c in dict(card.get("confidence", {})).items()}, time.time())
+                      {z: float(c) for z, c in confidence.items()}, time.time())

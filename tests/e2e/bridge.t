@@ -89,6 +89,8 @@ chmod o-w x
 "$python" "$top/tests/e2e/bridge_peer.py" sign x/package_model.onnx other.key
 deny "not trusted" "a model signed by another key" x
 deny "allow-pickle" "a signed pickle without the flag" p
+cp -r m y && echo '{"confidence": "high"}' >y/card.json && sign y/card.json
+deny "confidence: zones and numbers" "a card whose confidence is no number" y
 rm p/package_model.pkl.minisig
 deny "not signed" "an unsigned pickle with the flag" p --allow-pickle
 sign p/package_model.pkl
