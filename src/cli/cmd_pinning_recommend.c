@@ -35,15 +35,36 @@ static void add_cpus(struct text *t, const char *before, const struct cpus *c, c
 	text_add(t, after);
 }
 
+/* One word of a shell: whoever named a VM must not say what root runs. */
+static void add_word(struct text *t, const char *word)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	if (!word[strspn(word, plain)]) {
+		text_add(t, word);
+		return;
+	}
+	text_add(t, "'");
+	for (const char *c = word; *c; c++) {
+		if (*c == '\'')
+			text_add(t, "'\\''");
+		else
+			text_add_n(t, c, 1);
+	}
+	text_add(t, "'");
+}
+
 static void vm_commands(const struct advice *a, const struct advice_vm *vm, struct text *t)
 {
+	autotext struct text name = {.s = NULL};
 	unsigned n = vm->vm->n_vcpus;
 
+	add_word(&name, vm->vm->name);
 	text_printf(t, "\n# %s: %u vCPUs on node %u\n", vm->vm->name, n, vm->node);
 	for (unsigned i = 0; i < n; i++)
-		text_printf(t, "virsh vcpupin %s %u %u --live --config\n", vm->vm->name, i,
-			    vm->cpu[i]);
-	text_printf(t, "virsh emulatorpin %s ", vm->vm->name);
+		text_printf(t, "virsh vcpupin %s %u %u --live --config\n", name.s, i, vm->cpu[i]);
+	text_printf(t, "virsh emulatorpin %s ", name.s);
 	add_cpus(t, "", &a->system, " --live --config\n");
 	text_add(t, "# without libvirt:\n");
 	for (size_t i = 0; i < vm->vm->n_threads; i++) {

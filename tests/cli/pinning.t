@@ -75,6 +75,12 @@ echo '{"zones":{"package":{"wmape":0.12}}}' >"$work/before.json"
 echo '{"zones":{"package":{"wmape":0.09}}}' >"$work/after.json"
 like "$(pinning recommend --root "$host" --before "$work/before.json" --after "$work/after.json")" "package +12.00 -> +9.00 \(-25.0 %\)" \
 	"what it brought, from two reports"
+mv "$host/proc/300/cmdline" "$work/db"
+printf 'qemu-system-x86_64\0-name\0guest=my db; it'"'"'s $(reboot)\n\033[2J,debug-threads=on\0' >"$host/proc/300/cmdline"
+like "$(pinning recommend --root "$host")" "virsh vcpupin 'my db; it'\\\\''s \\\$\\(reboot\\)\\?\\?\\[2J' 0 [24] --live --config" \
+	"whoever named a VM does not say what root's shell does"
+is "$(pinning analyze --root "$host" | tr -dc '\033')" "" "nor what root's terminal does"
+mv "$work/db" "$host/proc/300/cmdline"
 rm -r "$host/proc/300"
 vm 100 web 2 pinned 0-1
 rm "$host/proc/77/stat"
