@@ -265,8 +265,12 @@ void run_report_json(const struct run_report *r, struct text *t)
 
 	text_add(t, "{\"command\":[");
 	for (size_t i = 0; r->argv[i]; i++) {
+		autotext struct text visible = {.s = NULL};
+
+		if (!text_is_utf8(r->argv[i])) /* JSON takes no other bytes */
+			text_visible(&visible, r->argv[i]);
 		text_add(t, i ? "," : "");
-		text_json_string(t, r->argv[i]);
+		text_json_string(t, visible.s ? visible.s : r->argv[i]);
 	}
 	text_printf(t, "],\"runs_measured\":%zu,\"warm_ups\":%zu,\"failed\":%u", r->n, r->warm_ups,
 		    failures(r));

@@ -38,6 +38,8 @@ is $? 3 "its exit code"
 run -- sh -c 'kill -TERM $$' 2>/dev/null
 is $? 143 "128 + signal"
 is "$(run --json --out "$work/j" -- sh -c 'echo out; echo err >&2' 2>&1)" $'out\nerr' "--out: not a word of ours"
+run --json --out "$work/j" -- printf %s $'a\xff' >/dev/null
+is "$(iconv -f utf-8 -t utf-8 "$work/j" 2>&1 | jq -c .command)" '["printf","%s","a\\xff"]' "arguments that are no UTF-8 leave the report JSON"
 "$vmwatts" run -- sh -c 'trap "exit 9" TERM; while :; do sleep 0.1; done' 2>"$work/err" &
 pids+=($!)
 sleep 1
