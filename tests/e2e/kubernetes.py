@@ -45,6 +45,11 @@ def pods(o):
         yield t.get('metadata', {}), t['spec']
 
 
+def seconds(duration):
+    """Of one number and unit, as this repository writes them."""
+    return float(duration.rstrip('ms')) * {'ms': .001, 's': 1, 'm': 60}[duration.lstrip('0123456789')]
+
+
 def operator(o):
     """The Prometheus operator's kinds, by hand: the schemas above do not hold them."""
     extra = set(o['spec']) - OPERATOR[o['kind']]
@@ -53,6 +58,8 @@ def operator(o):
     for e in o['spec'].get('endpoints', []):
         if set(e) - ENDPOINT:
             yield f'{name(o)}: unknown keys {sorted(set(e) - ENDPOINT)} of an endpoint'
+        if seconds(e.get('scrapeTimeout', '0s')) > seconds(e['interval']):
+            yield f'{name(o)}: a timeout longer than the interval, which the operator refuses'
     for g in o['spec'].get('groups', []):
         for r in g['rules']:
             if set(r) - RULE or 'expr' not in r or ('alert' in r) == ('record' in r):

@@ -88,6 +88,10 @@ if [ -x "$render" ]; then
 	clean "restricted" restricted "$work/other.yaml"
 	like "$(cat "$work/other.yaml")" 'secretName: mine' "takes bundles from a secret"
 	is "$(grep -c 'kepler-system\|kind: Namespace' "$work/other.yaml")" 0 "and stays in its namespace"
+	"$render" helm r "$k/chart" other monitoring.enabled=true monitoring.interval=2s >"$work/quick.yaml" 2>&1
+	clean "a ServiceMonitor of any interval is one that the operator takes" schema "$work/quick.yaml"
+	"$render" helm r "$k/chart" other config.enabled=false >"$work/off.yaml" 2>&1
+	is "$(grep -A1 'name: KEPLER_VM_ENERGY_ENABLED' "$work/off.yaml" | tail -1 | xargs)" "value: false" "config.enabled=false is not overruled by the environment"
 	"$render" helm r "$k/chart" other modelServer.enabled=true networkPolicy.enabled=false >"$work/open.yaml" 2>&1
 	is "$?$(grep -c 'kind: NetworkPolicy' "$work/open.yaml")" 00 "without network policies there is none, of the model server's either"
 	grep -q 'hostPath' "$work/proposal.yaml" && grep -q -- '- --root' "$work/proposal.yaml" && grep -q -- '- PERFMON' "$work/pmu.yaml" &&
