@@ -81,7 +81,7 @@ done
 [ -n "$deb$build" ] || { ls "$here"/build/deb/vmwatts_*.deb >/dev/null 2>&1 && command -v dpkg >/dev/null && deb=$here/build/deb; } || build=$here/build
 
 if [ -n "$deb" ]; then
-	file=$(ls "$deb"/vmwatts_*.deb 2>/dev/null | tail -1)
+	file=$(ls "$deb"/vmwatts_*.deb 2>/dev/null | tail -1) || true # or pipefail ends it here, without a word
 	[ -n "$file" ] || fail "$deb: no vmwatts_*.deb in it; make deb builds it"
 	if packaged && [ "$(dpkg-query -W -f '${Version}' vmwatts)" = "$(dpkg-deb -f "$file" Version)" ]; then
 		say "$(basename "$file") is installed"
@@ -111,7 +111,7 @@ fi
 [ -z "$config" ] || install -m 644 "$config" "$etc/vm-energy-config.yaml"
 for key in "${trust[@]}"; do install -m 644 "$key" "$etc/vm-model-keys/"; done
 if [ -n "$bundle" ]; then
-	"$program" model install "$bundle" --trust "${trust[0]}" --model-path "$state/vm-models" >/dev/null
+	"$program" model install "$bundle" --trusted-keys "$etc/vm-model-keys" --model-path "$state/vm-models" >/dev/null
 fi
 
 # A configuration that the agent refuses is told here, not by a service that does not come up.

@@ -8,6 +8,7 @@ script=$top/deploy/deploy_vm_energy.sh
 "$script" --nonsense >/dev/null 2>&1
 is $? 2 "an unknown option is a usage error"
 like "$("$script" --bundle "$work/none.vmw" 2>&1)" "needs --trust" "a bundle without a key is refused before anything is installed"
+like "$("$script" --deb "$work" 2>&1)" "no vmwatts_.*deb|not root" "a folder without packages is told"
 like "$("$script" --help)" "--uninstall" "--help names what it can"
 if ! bare_debian || ! command -v dpkg-buildpackage >/dev/null || ! "$top/tools/deb" >/dev/null 2>&1; then
 	skip "installed and removed" "${why_not:-no packages}"
@@ -38,6 +39,12 @@ printf 'vm_energy_modeling:\n  listen: ":9102"\n' >"$root/src/mine.yaml"
 run --config /src/mine.yaml
 ok $? "takes a configuration"
 is "$(cat "$root/etc/kepler/vm-energy-config.yaml")" "$(cat "$root/src/mine.yaml")" "and puts it in place"
+"$vmwatts" model keygen --out "$work/other" >/dev/null 2>&1
+"$vmwatts" dataset import --joined $(ls "$top"/data/metalci/*.csv | head -3) --window 20 --out "$work/d.db" >/dev/null 2>&1
+"$vmwatts" train --dataset "$work/d.db" --name e --family linear --out "$root/src/e.vmw" --sign-key "$work/k.key" >/dev/null 2>&1
+cp "$work/other.pub" "$root/src/"
+run --trust /src/other.pub --trust /src/k.pub --bundle /src/e.vmw
+ok $? "installs a bundle that the second of two keys has signed"
 printf 'vm_energy_modeling:\n  listne: ":9102"\n' >"$root/src/wrong.yaml"
 run --config /src/wrong.yaml
 is $? 1 "a wrong one is refused"
