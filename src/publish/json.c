@@ -14,7 +14,7 @@ static void zone_object(const struct zone_snapshot *z, struct text *t)
 		text_json_field(t, "active_watts", z->active_w, 10);
 		text_json_field(t, "idle_watts", z->idle_w, 10);
 	}
-	text_json_field(t, "joules_total", z->active_j + z->idle_j, 10);
+	text_json_field(t, "joules_total", z->active_j + z->idle_j, 15);
 	text_json_field(t, "confidence", z->confidence, 10);
 	text_printf(t, ",\"provenance\":\"%s\",\"definition\":\"%s\",\"fallback\":\"%s\"}",
 		    provenance_name(z->provenance), z->definition ? z->definition : "",
@@ -51,7 +51,7 @@ void json_render(const struct snapshot *s, struct text *t)
 	text_json_string(t, s->node_name);
 	text_printf(t, ",\"enabled\":%s,\"tier\":\"%s\",\"scope\":\"%s\",",
 		    s->enabled ? "true" : "false", tier_name(s->tier), scope_name(s->scope));
-	text_json_field(t, "time_s", s->t_s, 10);
+	text_json_field(t, "time_s", s->t_s, 15);
 	text_add(t, ",\"zones\":{");
 	for (int z = 0; z < ZONE_RAPL_COUNT; z++) {
 		if (!zone_is_told(&s->zone[z]))

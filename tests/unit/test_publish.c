@@ -210,6 +210,19 @@ static void json_is_the_proposals_object(void **state)
 	text_release(&t);
 }
 
+/* Samples may be 100 ms apart, and a rate over joules must not step. */
+static void json_has_all_digits_of_time_and_joules(void **state)
+{
+	struct text t = {.s = NULL};
+
+	(void)state;
+	shot.zone[ZONE_PACKAGE].active_j = 12345678912.25;
+	json_render(&shot, &t);
+	assert_non_null(strstr(t.s, "\"time_s\":1700000000.5,"));
+	assert_non_null(strstr(t.s, "\"joules_total\":12345678932.5,"));
+	text_release(&t);
+}
+
 /* ---- the server ---- */
 
 static struct http *server;
@@ -481,6 +494,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(families_are_whole, some_snapshot, no_snapshot),
 		cmocka_unit_test_setup_teardown(json_is_the_proposals_object, some_snapshot,
 						no_snapshot),
+		cmocka_unit_test_setup_teardown(json_has_all_digits_of_time_and_joules,
+						some_snapshot, no_snapshot),
 		cmocka_unit_test_setup_teardown(pages_answer, serve, stop),
 		cmocka_unit_test_setup_teardown(what_is_shown_is_the_latest, serve, stop),
 		cmocka_unit_test_setup_teardown(rubbish_does_no_harm, serve, stop),
