@@ -92,6 +92,13 @@ if [ -x "$render" ]; then
 	clean "a ServiceMonitor of any interval is one that the operator takes" schema "$work/quick.yaml"
 	"$render" helm r "$k/chart" other config.enabled=false >"$work/off.yaml" 2>&1
 	is "$(grep -A1 'name: KEPLER_VM_ENERGY_ENABLED' "$work/off.yaml" | tail -1 | xargs)" "value: false" "config.enabled=false is not overruled by the environment"
+	"$render" helm r "$k/chart" other modelServer.enabled=true modelServer.agentSecret=s config.inference_method=python-bridge \
+		config.python_server.token_file=/model-server/token >"$work/remote.yaml" 2>&1
+	clean "agents that ask a model server: right by the schemas" schema "$work/remote.yaml"
+	clean "restricted" restricted "$work/remote.yaml"
+	clean "and whole" whole "$work/remote.yaml"
+	is "$(grep -c 'secretName: s$\|mountPath: /model-server$' "$work/remote.yaml") $(grep -c 'image: .*/vmwatts-serve:' "$work/remote.yaml")" "2 2" \
+		"they have the image that can ask, and a place for token and authority"
 	"$render" helm r "$k/chart" other modelServer.enabled=true networkPolicy.enabled=false >"$work/open.yaml" 2>&1
 	is "$?$(grep -c 'kind: NetworkPolicy' "$work/open.yaml")" 00 "without network policies there is none, of the model server's either"
 	grep -q 'hostPath' "$work/proposal.yaml" && grep -q -- '- --root' "$work/proposal.yaml" && grep -q -- '- PERFMON' "$work/pmu.yaml" &&
