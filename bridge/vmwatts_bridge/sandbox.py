@@ -24,6 +24,7 @@ MEMORY_BYTES = 4 << 30
 ANSWER_BYTES = 16 << 20  # 10,000 rows are a tenth of it
 ANSWER_S = 5.0
 START_S = 60.0
+PAUSE_S = 5.0  # before a child that died, or was late, is started anew
 
 # Refused with EPERM: connections, programs, other processes (signals to them too), changes to files, mounts, keys, the kernel.
 SYSTEM_CALLS: Dict[str, List[int]] = {
@@ -133,22 +134,28 @@ class SandboxedModel:
     """A pickled model behind a pipe. Raises RuntimeError when the child does not answer."""
 
     def __init__(self, model: bytes, scaler: Optional[bytes]) -> None:
+        self._model, self._scaler = model, scaler
+        self._lock = threading.Lock()
+        self._again_s = 0.0
+        about = self._start()
+        self.missing: List[str] = about["missing"]
+        self.features: Optional[List[str]] = about["features"]
+
+    def _start(self) -> Dict[str, Any]:
         path = [p for p in sys.path if p]
         self._child = subprocess.Popen(
             [sys.executable, "-m", "vmwatts_bridge.sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=True,
             start_new_session=True,  # without a terminal, or it could type into ours
             env={"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8",
                  "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}, cwd="/")
-        self._lock = threading.Lock()
         self._rest = bytearray()
-        encoded = {"model": base64.b64encode(model).decode(), "scaler": base64.b64encode(scaler).decode() if scaler else ""}
+        encoded = {"model": base64.b64encode(self._model).decode(),
+                   "scaler": base64.b64encode(self._scaler).decode() if self._scaler else ""}
         try:
-            about = self._ask(encoded, START_S)
+            return self._ask(encoded, START_S)
         except RuntimeError:
             self.close()
             raise
-        self.missing: List[str] = about["missing"]
-        self.features: Optional[List[str]] = about["features"]
 
     def _ask(self, question: Dict[str, Any], seconds: float) -> Dict[str, Any]:
         pipe = self._child.stdin, self._child.stdout
@@ -180,10 +187,16 @@ class SandboxedModel:
 
     def predict(self, rows: List[List[float]]) -> List[float]:
         with self._lock:
+            gone = self._child.poll() is not None
+            if gone and time.monotonic() < self._again_s:
+                raise RuntimeError("the sandbox is gone, and is not started anew yet")
             try:
+                if gone:
+                    self._start()
                 answer = self._ask({"rows": rows}, ANSWER_S)
             except RuntimeError:
                 self.close()  # a late answer would be taken for the next one
+                self._again_s = time.monotonic() + PAUSE_S
                 raise
         if "error" in answer:
             raise RuntimeError(answer["error"])

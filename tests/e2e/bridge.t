@@ -29,7 +29,7 @@ sign() { # minisign signs what is no bundle
 	local f
 	for f in "$@"; do "$python" "$top/tests/e2e/bridge_peer.py" sign "$f" k.key; done
 }
-sign m/* p/* e/* a/* b/*
+sign m/* p/* e/* a/* b/* s/*
 serve() { # ARGUMENTS: starts it on a port of its own, sets $port
 	rm -f served # or the last one's port is read before the shell below empties the file
 	"$python" -m vmwatts_bridge --trust k.pub --tls-cert tls.crt --tls-key tls.key --tokens tokens --listen 127.0.0.1:0 "$@" >served 2>said &
@@ -114,7 +114,7 @@ refused 1 "nowhere.pem: No such file" "and one that is not there" bridge --model
 refused 1 "loopback|127.0.0.1" "plaintext for other machines" bridge --models m --trust k.pub --plaintext --no-token --listen 0.0.0.0:0
 refused 1 "tls-cert" "no certificate and no --plaintext" bridge --models m --trust k.pub --tokens tokens
 
-serve --models p e a b --allow-pickle
+serve --models p e a b s --allow-pickle
 like "$(cat said)" "a pickle is a program" "a pickle is served with a warning"
 like "$(peer pickle "$port" 2>&1)" "^same 200 rows" "a signed pickle with its scaler answers as scikit-learn does"
 like "$(peer load "$port" "$work/e" 2>&1)" "^True" "a signed pickle that attacks is loaded, and the server lives"
@@ -125,4 +125,6 @@ peer load "$port" "$work/a" >/dev/null 2>&1
 like "$(peer attack "$port" 2>&1)" "did not answer within 5 s" "a model that drips its answer has 5 s all the same"
 peer load "$port" "$work/b" >/dev/null 2>&1
 like "$(peer attack "$port" 2>&1)" "says more than 16 MiB" "one that answers without end is broken off"
+peer load "$port" "$work/s" >/dev/null 2>&1
+is "$(peer stall "$port" 2>&1 | xargs)" "INTERNAL INTERNAL OK" "one that was late once answers again a little later"
 done_testing

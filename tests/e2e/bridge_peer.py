@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import sys
+import time
 
 FEATURES = ["cpu_utilization", "cpu_busy_vcpus", "memory_usage_percent"]
 
@@ -73,6 +74,22 @@ result = Model()
         return (eval, ("(lambda d: (exec(%r, d), d['result'])[1])({})" % code,))
 
 
+class Stalls:
+    """A pickle whose model once needs longer than it may: for rows of a utilization beyond 1."""
+
+    def __reduce__(self):
+        code = '''
+import time
+class Model:
+    def predict(self, rows):
+        if rows[0][0] > 1:
+            time.sleep(60)
+        return [7.0 for _ in rows]
+result = Model()
+'''
+        return (eval, ("(lambda d: (exec(%r, d), d['result'])[1])({})" % code,))
+
+
 def make():
     import xgboost
     from skl2onnx import to_onnx
@@ -81,7 +98,7 @@ def make():
     from sklearn.preprocessing import StandardScaler
     x = rows(2000)
     y = 5 + 40 * x[:, 0] ** .7 + .05 * x[:, 2]
-    for folder in "mpeab":
+    for folder in "mpeabs":
         os.mkdir(folder, 0o755)
     scaler = StandardScaler().fit(x)
     linear = LinearRegression().fit(scaler.transform(x), y)
@@ -98,10 +115,10 @@ def make():
     booster.save_model("m/dram_model.ubj")
     forest = GradientBoostingRegressor(n_estimators=20).fit(scaler.transform(x), y)
     for name, what in (("p/package_model.pkl", forest), ("p/scaler.pkl", scaler), ("e/package_model.pkl", Attack()),
-                       ("a/package_model.pkl", Rude(1, .5)), ("b/package_model.pkl", Rude(65536, 0))):
+                       ("a/package_model.pkl", Rude(1, .5)), ("b/package_model.pkl", Rude(65536, 0)), ("s/package_model.pkl", Stalls())):
         with open(name, "wb") as f:
             pickle.dump(what, f)
-    for folder in "peab":
+    for folder in "peabs":
         with open(folder + "/features.json", "w") as f:
             json.dump(FEATURES, f)
     t = rows(200)
@@ -241,6 +258,11 @@ def main(what, *words):
             print(e.code().name, e.details())
     elif what == "info":
         print(client.call("GetModelInfo", client.messages.Empty(), "ModelInfoResponse"))
+    elif what == "stall":
+        print(client.code("EstimatePower", client.row([2, 1, 1]), "EstimationResponse"))
+        print(client.code("EstimatePower", client.row([.5, 1, 1]), "EstimationResponse"))
+        time.sleep(6)
+        print(client.code("EstimatePower", client.row([.5, 1, 1]), "EstimationResponse"))
     elif what == "attack":
         try:
             client.call("EstimatePower", some, "EstimationResponse")
