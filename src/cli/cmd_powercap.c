@@ -50,9 +50,8 @@ static void warn_without_page(const char *page)
 	counter_reader_init(&r, page);
 	counter_reader_refresh(&r);
 	if (!r.has_page)
-		log_warn("%s %s: counters stand until an agent with powercap.mode writes it; "
-			 "--page or "
-			 "--state-dir names another",
+		log_warn("%s %s: counters stand until an agent writes it; --page or --state-dir "
+			 "names another",
 			 page, access(page, F_OK) == 0 ? "is no counter page" : "is not there");
 	counter_reader_release(&r);
 }

@@ -38,7 +38,7 @@ pids+=($files)
 zone=class/powercap/intel-rapl:0
 wait_for 5 test -s "$work/files/$zone/energy_uj"
 is "$(cat "$work/files/$zone/energy_uj" "$work/files/$zone/name")" $'0\npackage-0' "files: mode, path and page from the configuration; zeros without an agent"
-like "$(cat "$work/files.said")" "level=warn msg=\"$state/counters is not there" "a page that is not there is told once"
+like "$(cat "$work/files.said")" "level=warn msg=\"$state/counters is not there: counters stand until an agent writes it;" "a page that is not there is told once"
 echo garbage >"$work/garbage"
 timeout 1 "$vmwatts" powercap --mode files --path "$work/other" --page "$work/garbage" 2>"$work/other.said"
 like "$(cat "$work/other.said")" "garbage is no counter page" "and one that is none"
