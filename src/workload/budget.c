@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/statfs.h>
 
+#include "base/cleanup.h"
 #include "base/parse.h"
 
 #define MIB	     (UINT64_C(1) << 20)
@@ -28,7 +29,16 @@ static bool find_kib(const char *text, const char *key, uint64_t *ret_bytes)
 	return true;
 }
 
-#define CGROUPS "/sys/fs/cgroup"
+/* One of the two kinds of cgroups: where it is mounted, its line of /proc/PID/cgroup, its files. */
+struct cgroup_kind {
+	const char *mount, *line, *most, *used, *gives_way;
+};
+
+static const struct cgroup_kind cgroup_kinds[] = {
+	{"/sys/fs/cgroup", "\n0::", "memory.max", "memory.current", "\ninactive_file "},
+	{"/sys/fs/cgroup/memory", ":memory:", "memory.limit_in_bytes", "memory.usage_in_bytes",
+	 "\ntotal_inactive_file "},
+};
 
 static bool read_number(const struct root *r, const char *folder, const char *name,
 			uint64_t *ret_bytes)
@@ -40,7 +50,7 @@ static bool read_number(const struct root *r, const char *folder, const char *na
 }
 
 /* Of what is counted as used, files that give way to programs, as MemAvailable takes them too. */
-static uint64_t reclaimable(const struct root *r, const char *folder)
+static uint64_t reclaimable(const struct root *r, const char *folder, const char *key)
 {
 	char path[1024], text[8192];
 	const char *at;
@@ -49,44 +59,44 @@ static uint64_t reclaimable(const struct root *r, const char *folder)
 	snprintf(path, sizeof(path), "%s/memory.stat", folder);
 	if (root_read(r, path, text, sizeof(text)) <= 0)
 		return 0;
-	at = strstr(text, "\ninactive_file ");
+	at = strstr(text, key);
 	if (!at)
 		return 0;
-	at += strlen("\ninactive_file ");
+	at += strlen(key);
 	return scan_u64(&at, &bytes) ? bytes : 0;
 }
 
-/* What a cgroup (v2) may still take; UINT64_MAX where it has no limit. */
-static uint64_t left_of(const struct root *r, const char *folder)
+/* What a cgroup may still take; UINT64_MAX where it has no limit. */
+static uint64_t left_of(const struct root *r, const char *folder, const struct cgroup_kind *k)
 {
 	uint64_t most, used, gives_way;
 
-	if (!read_number(r, folder, "memory.max", &most) ||
-	    !read_number(r, folder, "memory.current", &used))
+	if (!read_number(r, folder, k->most, &most) || !read_number(r, folder, k->used, &used))
 		return UINT64_MAX;
-	gives_way = reclaimable(r, folder);
+	gives_way = reclaimable(r, folder, k->gives_way);
 	used -= gives_way < used ? gives_way : used;
 	return most > used ? most - used : 0;
 }
 
-/* What our cgroup, and each that it is in, may still take. */
-static uint64_t cgroup_left(const struct root *r)
+/* What our cgroup of that kind, and each that it is in, may still take. */
+static uint64_t cgroup_left(const struct root *r, const struct cgroup_kind *k)
 {
-	char text[4096], folder[sizeof(CGROUPS) + 512];
+	char text[4096] = "\n", folder[64 + 512];
 	uint64_t least = UINT64_MAX;
 	const char *own = "";
 
-	if (root_read(r, "/proc/self/cgroup", text, sizeof(text)) > 0) {
-		own = strstr(text, "\n0::/");
-		own = !strncmp(text, "0::/", 4) ? text + 3 : own ? own + 4 : "";
+	if (root_read(r, "/proc/self/cgroup", text + 1, sizeof(text) - 1) > 0) {
+		const char *line = strstr(text, k->line);
+
+		own = line ? line + strlen(k->line) : "";
 	}
-	snprintf(folder, sizeof(folder), CGROUPS "%.*s", (int)strcspn(own, "\n"), own);
+	snprintf(folder, sizeof(folder), "%s%.*s", k->mount, (int)strcspn(own, "\n"), own);
 	for (;;) {
-		uint64_t left = left_of(r, folder);
+		uint64_t left = left_of(r, folder, k);
 		char *slash = strrchr(folder, '/');
 
 		least = left < least ? left : least;
-		if (slash < folder + sizeof(CGROUPS) - 1)
+		if (slash < folder + strlen(k->mount))
 			return least;
 		*slash = 0;
 	}
@@ -94,7 +104,6 @@ static uint64_t cgroup_left(const struct root *r)
 
 static int read_memory(const struct root *r, struct budget *ret, struct err *e)
 {
-	uint64_t left = cgroup_left(r);
 	char text[8192];
 
 	if (root_read(r, "/proc/meminfo", text, sizeof(text)) <= 0 ||
@@ -102,8 +111,12 @@ static int read_memory(const struct root *r, struct budget *ret, struct err *e)
 		return err_set(e, -ENODATA,
 			       "%s/proc/meminfo does not say MemAvailable: no memory phase is safe",
 			       r->prefix);
-	if (left < ret->memory_bytes)
-		ret->memory_bytes = left;
+	for (size_t i = 0; i < array_size(cgroup_kinds); i++) {
+		uint64_t left = cgroup_left(r, &cgroup_kinds[i]);
+
+		if (left < ret->memory_bytes)
+			ret->memory_bytes = left;
+	}
 	/* "32768K" */
 	if (root_read_line(r, "/sys/devices/system/cpu/cpu0/cache/index3/size", text,
 			   sizeof(text)) <= 0 ||

@@ -147,6 +147,7 @@ static void put(const char *name, const char *text)
 	struct err e = ERR_INIT;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	unlink(path); /* of the test before */
 	assert_int_equal(file_make_directories(path, 0700, &e), 0);
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(file_replace(path, 0600, text, strlen(text), &e), 0);
@@ -176,6 +177,29 @@ static void the_least_of_all_cgroups_counts(void **state)
 	assert_int_equal(have.memory_bytes, 200);
 }
 
+/* As in a container, which sees the host's path and has its own at the mount. */
+static void cgroups_of_the_first_version_count_too(void **state)
+{
+	struct err e = ERR_INIT;
+	struct budget have;
+	struct root root;
+
+	(void)state;
+	put("proc/meminfo", "MemTotal: 9000000 kB\nMemAvailable: 8000000 kB\n");
+	put("proc/self/cgroup", "9:cpuset:/docker/1\n4:memory:/docker/1\n");
+	put("sys/fs/cgroup/memory.max", "max\n");
+	put("sys/fs/cgroup/memory/memory.limit_in_bytes", "1000000000\n");
+	put("sys/fs/cgroup/memory/memory.usage_in_bytes", "900000000\n");
+	put("sys/fs/cgroup/memory/memory.stat", "cache 1\ntotal_inactive_file 500000000\n");
+	assert_int_equal(root_init(&root, dir, &e), 0);
+	assert_int_equal(budget_read(&root, NULL, &have, &e), 0);
+	assert_int_equal(have.memory_bytes, 600000000);
+	put("sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes", "300\n");
+	put("sys/fs/cgroup/memory/docker/1/memory.usage_in_bytes", "100\n");
+	assert_int_equal(budget_read(&root, NULL, &have, &e), 0);
+	assert_int_equal(have.memory_bytes, 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +208,7 @@ int main(void)
 		cmocka_unit_test(ramps_and_bursts_follow_the_clock),
 		cmocka_unit_test(what_does_not_fit_is_refused),
 		cmocka_unit_test(the_least_of_all_cgroups_counts),
+		cmocka_unit_test(cgroups_of_the_first_version_count_too),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__, tests, make_dir, remove_dir);
