@@ -15,6 +15,7 @@
 
 #define MIB	     (UINT64_C(1) << 20)
 #define WORKER_LEAST MIB
+#define CPUS_MOST    65536
 
 static bool find_kib(const char *text, const char *key, uint64_t *ret_bytes)
 {
@@ -137,18 +138,31 @@ static int read_disk(const char *directory, struct budget *ret, struct err *e)
 	return 0;
 }
 
+/* Those that we may run on. A kernel of many CPUs refuses a set that has less room than its own. */
+static unsigned count_cpus(void)
+{
+	unsigned n = 0;
+
+	for (unsigned most = CPU_SETSIZE; !n && most <= CPUS_MOST; most *= 2) {
+		size_t size = CPU_ALLOC_SIZE(most);
+		cpu_set_t *allowed = CPU_ALLOC(most);
+
+		if (allowed && sched_getaffinity(0, size, allowed) == 0)
+			n = (unsigned)CPU_COUNT_S(size, allowed);
+		CPU_FREE(allowed);
+	}
+	return n ? n : 1;
+}
+
 int budget_read(const struct root *r, const char *directory, struct budget *ret, struct err *e)
 {
-	struct budget have = {.cpus = 1};
-	cpu_set_t allowed;
+	struct budget have = {.cpus = count_cpus()};
 	int result = read_memory(r, &have, e);
 
 	if (result == 0 && directory)
 		result = read_disk(directory, &have, e);
 	if (result < 0)
 		return result;
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
-		have.cpus = (unsigned)CPU_COUNT(&allowed);
 	*ret = have;
 	return 0;
 }

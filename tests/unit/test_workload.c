@@ -3,6 +3,9 @@
 #include "folder.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "workload/budget.h"
@@ -200,6 +203,37 @@ static void cgroups_of_the_first_version_count_too(void **state)
 	assert_int_equal(have.memory_bytes, 200);
 }
 
+static unsigned simulated_cpus; /* of a kernel that has as many; 0: ask the real one */
+
+/* In the place of libc's. As in the kernel, a set with less room than its own is refused. */
+int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *ret)
+{
+	memset(ret, 0, size);
+	if (!simulated_cpus)
+		return syscall(SYS_sched_getaffinity, pid, size, ret) < 0 ? -1 : 0;
+	if (8 * size < simulated_cpus) {
+		errno = EINVAL;
+		return -1;
+	}
+	for (unsigned i = 0; i < simulated_cpus; i++)
+		CPU_SET_S(i, size, ret);
+	return 0;
+}
+
+static void a_machine_of_many_cpus_is_counted(void **state)
+{
+	struct err e = ERR_INIT;
+	struct budget have;
+	struct root root;
+
+	(void)state;
+	assert_int_equal(root_init(&root, dir, &e), 0);
+	simulated_cpus = 1500;
+	assert_int_equal(budget_read(&root, NULL, &have, &e), 0);
+	simulated_cpus = 0;
+	assert_int_equal(have.cpus, 1500);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +243,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_fit_is_refused),
 		cmocka_unit_test(the_least_of_all_cgroups_counts),
 		cmocka_unit_test(cgroups_of_the_first_version_count_too),
+		cmocka_unit_test(a_machine_of_many_cpus_is_counted),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__, tests, make_dir, remove_dir);
