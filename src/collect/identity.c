@@ -77,7 +77,29 @@ static void parse_cpuinfo_line(struct identity *id, struct cpu_info *cpu, const 
 		snprintf(id->hypervisor, sizeof(id->hypervisor), "unknown");
 }
 
-static void parse_cpuinfo(struct identity *id, const char *text)
+/* Whether CPU is in a kernel list such as "2-3,6". */
+static bool in_list(const char *list, unsigned cpu)
+{
+	while (*list) {
+		uint64_t first, last;
+
+		if (!scan_u64(&list, &first))
+			return false;
+		last = first;
+		if (*list == '-') {
+			list++;
+			if (!scan_u64(&list, &last))
+				return false;
+		}
+		if (cpu >= first && cpu <= last)
+			return true;
+		if (*list == ',')
+			list++;
+	}
+	return false;
+}
+
+static void parse_cpuinfo(struct identity *id, const char *text, const char *isolated)
 {
 	struct cpu_info scratch, *cpu = &scratch;
 
@@ -88,6 +110,7 @@ static void parse_cpuinfo(struct identity *id, const char *text)
 			cpu = id->n_info < IDENTITY_CPUS_MAX ? &id->cpus[id->n_info++] : &scratch;
 			*cpu = (struct cpu_info){.physical_id = -1, .core_id = -1};
 			set_number(&cpu->processor, v);
+			id->n_isolated += in_list(isolated, cpu->processor);
 			id->n_cpus++;
 		} else {
 			parse_cpuinfo_line(id, cpu, p);
@@ -198,41 +221,10 @@ static void ask_dmi(struct identity *id, const struct root *r)
 	}
 }
 
-/* Whether CPU is in a kernel list such as "2-3,6". */
-static bool in_list(const char *list, unsigned cpu)
-{
-	while (*list) {
-		uint64_t first, last;
-
-		if (!scan_u64(&list, &first))
-			return false;
-		last = first;
-		if (*list == '-') {
-			list++;
-			if (!scan_u64(&list, &last))
-				return false;
-		}
-		if (cpu >= first && cpu <= last)
-			return true;
-		if (*list == ',')
-			list++;
-	}
-	return false;
-}
-
-static void count_isolated(struct identity *id, const struct root *r)
-{
-	char list[1024];
-
-	if (root_read_line(r, "/sys/devices/system/cpu/isolated", list, sizeof(list)) <= 0)
-		return;
-	for (unsigned i = 0; i < id->n_info; i++)
-		id->n_isolated += in_list(list, id->cpus[i].processor);
-}
-
 int identity_read(struct identity *id, const struct root *r, struct err *e)
 {
 	autofree char *text = NULL;
+	char isolated[1024];
 	ssize_t n = -E2BIG;
 
 	*id = (struct identity){.nominal_mhz = NAN, .hypervisor = "none"};
@@ -247,14 +239,15 @@ int identity_read(struct identity *id, const struct root *r, struct err *e)
 		errno = (int)-n;
 		return err_errno(e, "%s/proc/cpuinfo", r->prefix);
 	}
-	parse_cpuinfo(id, text);
+	if (root_read_line(r, "/sys/devices/system/cpu/isolated", isolated, sizeof(isolated)) < 0)
+		isolated[0] = 0;
+	parse_cpuinfo(id, text, isolated);
 	count_topology(id);
 	if (root_is_self(r))
 		ask_cpuid(id);
 	else if (strstr(text, " hypervisor"))
 		strcpy(id->hypervisor, "unknown"); /* cpuinfo's flag; DMI may say which */
 	ask_dmi(id, r);
-	count_isolated(id, r);
 	return 0;
 }
 

@@ -448,6 +448,24 @@ static void cpuinfo_of_many_kinds(void **state)
 	take_away("proc/cpuinfo");
 }
 
+static void isolated_cpus_beyond_the_table_count(void **state)
+{
+	char *text = calloc(1, 64 * (IDENTITY_CPUS_MAX + 6));
+	char *at = text;
+
+	(void)state;
+	assert_non_null(text);
+	for (int i = 0; i < IDENTITY_CPUS_MAX + 6; i++)
+		at += sprintf(at, "processor\t: %d\n\n", i);
+	put("sys/devices/system/cpu/isolated", "1020-1027,2000\n");
+	assert_int_equal(identity_of(text), 0);
+	assert_int_equal(id.n_cpus, IDENTITY_CPUS_MAX + 6);
+	assert_int_equal(id.n_isolated, 8);
+	take_away("sys/devices/system/cpu/isolated");
+	take_away("proc/cpuinfo");
+	free(text);
+}
+
 /* Captured machines: each is itself, and none is another. */
 static void tells_one_machine_from_another(void **state)
 {
@@ -554,6 +572,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_short_read_is_an_error_that_heals, room, no_room),
 		cmocka_unit_test_setup_teardown(a_sum_that_lacks_a_cpu_is_no_sum, room, no_room),
 		cmocka_unit_test(cpuinfo_of_many_kinds),
+		cmocka_unit_test(isolated_cpus_beyond_the_table_count),
 		cmocka_unit_test(tells_one_machine_from_another),
 	};
 
