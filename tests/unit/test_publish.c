@@ -474,6 +474,12 @@ static void the_page_is_for_whoever_accepts_html(void **state)
 	assert_null(strstr(page, "n\"1"));
 	assert_non_null(strstr(page, "12.5 <small>W, 90 % within 9.00 to 16.0"));
 	assert_non_null(strstr(page, "The plot begins")); /* without a history */
+	for (int i = 0; i < PROVENANCE_COUNT; i++) {	  /* every word is explained */
+		char word[32];
+
+		snprintf(word, sizeof(word), "<i>%s</i>: ", provenance_name((enum provenance)i));
+		assert_non_null(strstr(page, word));
+	}
 	assert_non_null(strstr(ask("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
 			       "Content-Type: text/plain"));
 	assert_non_null(strstr(ask("GET /page.css" CLOSING), "Content-Type: text/css"));
