@@ -119,7 +119,8 @@ is $? 1 "kill -9 of the child: exit 1"
 left
 ok $? "kill -9 of the child: nothing is left"
 start
-kill -9 $keeper "$worker"
+kill -STOP $keeper # or whichever is killed second may clean up before it is
+kill -9 "$worker" $keeper
 wait_for 5 eval '[ "$(ours)" = 0 ]'
 ok $? "kill -9 of both: no stress-ng is left"
 is "$(ls "$work/dir" | wc -l)" 1 "kill -9 of both: a folder is"
