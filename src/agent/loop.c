@@ -15,7 +15,8 @@
 #include "bundle/watch.h"
 #include "base/cleanup.h"
 
-#define SETTLE_NS 200000000
+#define SETTLE_NS	200000000
+#define SLOW_CLIENTS_MS 10000
 
 struct loop {
 	struct agent *agent;
@@ -153,6 +154,8 @@ static void reload(struct loop *l)
 
 static void on_http(struct loop *l)
 {
+	if (!l->agent->http)
+		return;
 	http_run(l->agent->http);
 	if (http_take_reload(l->agent->http))
 		reload(l);
@@ -186,10 +189,12 @@ static int run_loop(struct loop *l, struct err *e)
 {
 	while (!l->leave) {
 		struct epoll_event events[8];
-		int n = epoll_wait(l->epoll_fd, events, array_size(events), -1);
+		int n = epoll_wait(l->epoll_fd, events, array_size(events), SLOW_CLIENTS_MS);
 
 		if (n < 0 && errno != EINTR)
 			return err_errno(e, "epoll");
+		if (n == 0) /* long ticks, and as many silent clients as may be: no other comes */
+			on_http(l);
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.fd == l->timer_fd)
 				on_timer(l);

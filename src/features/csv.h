@@ -17,7 +17,7 @@
  * feature, and its features are ignored too.
  *
  * CRLF line ends, a UTF-8 byte order mark, blank lines and blanks around a
- * field are tolerated. Quotes, NUL bytes, nan, inf, shares outside 0..1 and
+ * field are tolerated. Quotes, NUL bytes, nan, inf, shares outside 0..1.5 and
  * lines over CSV_LINE_MAX are refused with a sentence that names FILE:LINE.
  */
 

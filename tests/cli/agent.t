@@ -36,6 +36,22 @@ kill $other
 wait $other 2>/dev/null
 refused 2 "exclude each other" "--health and --once" "$vmwatts" agent --health --once
 
+# ---- silent clients, as many as the page takes, of an agent that ticks once an hour; judged below
+silent=$((port + 7))
+printf 'vm_energy_modeling:\n  feature_config: {sampling_interval: 1h}\n  collection_interval: 1h\n' >"$work/hourly.yaml"
+"$vmwatts" agent --config "$work/hourly.yaml" --listen "127.0.0.1:$silent" --state-dir "$work/hourly" 2>/dev/null &
+hourly=$!
+pids+=($hourly)
+wait_for 10 curl -s "http://127.0.0.1:$silent/" >/dev/null
+python3 - $silent <<'PEER' &
+import socket, sys, time
+crowd = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(80)]
+time.sleep(60)
+PEER
+crowd=$!
+pids+=($crowd)
+crowded=$SECONDS
+
 # ---- usage and bad input
 help=$("$vmwatts" agent --help)
 is $? 0 "--help exits 0"
@@ -233,4 +249,10 @@ for heavy in xgboost lapack blas sqlite curl grpc; do
 	[[ ! $libraries =~ $heavy ]]
 	ok $? "does not link $heavy"
 done
+
+# ---- the silent clients of above
+while [ $((SECONDS - crowded)) -lt 25 ]; do sleep 0.2; done
+kill -0 $crowd && curl -sf -m 5 "http://127.0.0.1:$silent/healthz" >/dev/null
+ok $? "silent clients have to go though no tick comes for an hour"
+kill $crowd $hourly
 done_testing
