@@ -226,6 +226,19 @@ void text_visible(struct text *t, const char *s)
 	}
 }
 
+void text_tame(char *s)
+{
+	autotext struct text visible = {.s = NULL};
+
+	text_visible(&visible, s);
+	if (visible.s && !strcmp(visible.s, s))
+		return;
+	for (; *s; s++) {
+		if (*s < ' ' || *s > '~')
+			*s = '?';
+	}
+}
+
 void text_say(FILE *to, const char *fmt, ...)
 {
 	autotext struct text visible = {.s = NULL};

@@ -51,6 +51,12 @@ void text_html(struct text *t, const char *s);
  */
 void text_visible(struct text *t, const char *s);
 
+/*
+ * A name that anybody may have chosen, in place: unless all of it is visible UTF-8, what is not
+ * ASCII's becomes '?', so that a trace, JSON, a terminal or a shell's comment takes it.
+ */
+void text_tame(char *s);
+
 /* A line for people that quotes a file, all of it visible; cut at SAID_MAX. */
 #define SAID_MAX 2048
 void text_say(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/text.h"
 
 #define KERNEL_THREAD 0x00200000 /* PF_KTHREAD, in the flags of /proc/PID/stat */
 
@@ -96,20 +97,6 @@ struct reader {
 	struct host_vm *vm;
 };
 
-/* Anybody may have chosen a name: what a terminal or JSON would not take becomes '?'. */
-static void tame(char *name)
-{
-	autotext struct text visible = {.s = NULL};
-
-	text_visible(&visible, name);
-	if (visible.s && !strcmp(visible.s, name))
-		return;
-	for (char *c = name; *c; c++) {
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-	}
-}
-
 /* The name in -name NAME, -name guest=NAME,more; `args` are NUL-separated. */
 static void name_vm(struct host_vm *vm, const char *args, size_t len)
 {
@@ -123,7 +110,7 @@ static void name_vm(struct host_vm *vm, const char *args, size_t len)
 			name += 6;
 		if (strcspn(name, ","))
 			snprintf(vm->name, sizeof(vm->name), "%.*s", (int)strcspn(name, ","), name);
-		tame(vm->name);
+		text_tame(vm->name);
 		return;
 	}
 }
@@ -186,7 +173,7 @@ static int add_thread(void *context, unsigned tid)
 	if (root_read(r->root, path, status, sizeof(status)) <= 0 ||
 	    !(allowed = strstr(status, key)))
 		return 0;
-	tame(t.name);
+	text_tame(t.name);
 	allowed += sizeof(key) - 1;
 	t.allowed = cpus_parse(allowed + strspn(allowed, "\t "));
 	cpus_keep(&t.allowed, &r->host->online);
@@ -285,7 +272,7 @@ static int add_other(void *context, unsigned pid)
 	    root_read(r->root, path, text, sizeof(text)) <= 0 || !stat_fields(text, f) ||
 	    (f[9] & KERNEL_THREAD) || !cpus_has(&h->vcpu_cpus, (unsigned)f[39]))
 		return 0;
-	tame(o.name);
+	text_tame(o.name);
 	o.cpu = (unsigned)f[39];
 	o.cpu_ticks = f[14] + f[15];
 	at = h->n_others;

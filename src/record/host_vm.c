@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
 #define LISTED 6 /* VMs that a message names */
 
@@ -32,10 +33,7 @@ bool host_is_qemu(const char *program)
 void host_vm_text(char *to, size_t size, const char *from)
 {
 	snprintf(to, size, "%.*s", (int)size - 1, from);
-	for (char *c = to; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	}
+	text_tame(to);
 }
 
 static bool read_process(const struct host_labels *l, struct host_vm *vm)

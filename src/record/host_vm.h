@@ -37,7 +37,7 @@ struct host_vm {
 	bool process; /* known by its process only: no series of kepler_vm_ */
 };
 
-/* A text into one of these, cut there; what no trace takes (control characters) becomes '?'. */
+/* A text into one of these, cut there, and tame: see text_tame(). */
 void host_vm_text(char *to, size_t size, const char *from);
 
 /* One series of Kepler's that is about a VM. */
